@@ -1,0 +1,88 @@
+// The few things that the CPU launchers need of PyTorch's stable ABI.
+#pragma once
+
+#include <torch/csrc/stable/library.h>
+#include <torch/csrc/stable/ops.h>
+#include <torch/csrc/stable/tensor.h>
+#include <torch/headeronly/core/ScalarType.h>
+#include <torch/headeronly/util/BFloat16.h>
+#include <torch/headeronly/util/Half.h>
+
+#include <cstdint>
+#include <initializer_list>
+#include <optional>
+#include <vector>
+
+namespace stn {
+
+using torch::headeronly::ScalarType;
+using torch::stable::Tensor;
+
+// The Python functions check arguments and explain; this only guards memory against direct calls of the operators.
+inline void require(bool holds, const char* what) {
+  STD_TORCH_CHECK(holds, what);
+}
+
+inline void require_shape(const Tensor& tensor, std::initializer_list<int64_t> shape, const char* what) {
+  bool equal = tensor.dim() == static_cast<int64_t>(shape.size());
+  int64_t d = 0;
+  for (int64_t size : shape) {
+    equal = equal && tensor.size(d++) == size;
+  }
+  STD_TORCH_CHECK(equal, what);
+}
+
+inline Tensor as_contiguous(const Tensor& tensor) {
+  return tensor.is_contiguous() ? tensor : torch::stable::contiguous(tensor);
+}
+
+// Uninitialised, in the dtype and on the device of `like`.
+inline Tensor uninitialised(const Tensor& like, std::initializer_list<int64_t> shape) {
+  return torch::stable::new_empty(like, std::vector<int64_t>(shape));
+}
+
+template <class T>
+const T* pointer(const Tensor& tensor) {
+  return static_cast<const T*>(tensor.const_data_ptr());
+}
+
+template <class T>
+T* mutable_pointer(const Tensor& tensor) {
+  return static_cast<T*>(tensor.mutable_data_ptr());
+}
+
+// Calls f(float) or f(double) by the tensor's dtype.
+template <class F>
+void dispatch_floating(const Tensor& tensor, const char* what, F&& f) {
+  switch (tensor.scalar_type()) {
+    case ScalarType::Float:
+      return f(float());
+    case ScalarType::Double:
+      return f(double());
+    default:
+      STD_TORCH_CHECK(false, what, ": the dtype must be float32 or float64");
+  }
+}
+
+// Calls f(T(), I()): coordinates in T, images in I; half images go with float32 coordinates.
+template <class F>
+void dispatch_image(const Tensor& image, const Tensor& coordinates, const char* what, F&& f) {
+  const ScalarType type = image.scalar_type();
+  if (coordinates.scalar_type() == ScalarType::Double) {
+    STD_TORCH_CHECK(type == ScalarType::Double, what, ": a float64 call takes a float64 image");
+    return f(double(), double());
+  }
+  STD_TORCH_CHECK(coordinates.scalar_type() == ScalarType::Float, what, ": coordinates must be float32 or float64");
+  switch (type) {
+    case ScalarType::Float:
+      return f(float(), float());
+    case ScalarType::Half:
+      return f(float(), torch::headeronly::Half());
+    case ScalarType::BFloat16:
+      return f(float(), torch::headeronly::BFloat16());
+    default:
+      STD_TORCH_CHECK(false, what, ": a float32 call takes a float32, float16 or bfloat16 image");
+  }
+}
+
+}  // namespace stn
