@@ -1,0 +1,94 @@
+// Vertices sorted into the cells of a screen grid, row after row, so that a box of cells is one run per row.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <vector>
+
+namespace stn {
+
+// A vertex that may turn out to be hidden.
+template <class T>
+struct Candidate {
+  T x, y, depth;
+  int32_t vertex;
+};
+
+template <class T>
+class VertexBins {
+ public:
+  explicit VertexBins(const std::vector<Candidate<T>>& candidates) : sorted_(candidates.size()) {
+    place_grid(candidates);
+    std::vector<int32_t> cell(candidates.size());
+    starts_.assign(static_cast<size_t>(columns_ * rows_ + 1), 0);
+    for (size_t n = 0; n < candidates.size(); ++n) {
+      cell[n] = row(candidates[n].y) * columns_ + column(candidates[n].x);
+      ++starts_[static_cast<size_t>(cell[n]) + 1];
+    }
+    for (size_t i = 1; i < starts_.size(); ++i) {
+      starts_[i] += starts_[i - 1];
+    }
+    std::vector<int32_t> next(starts_.begin(), starts_.end() - 1);
+    for (size_t n = 0; n < candidates.size(); ++n) {
+      sorted_[static_cast<size_t>(next[static_cast<size_t>(cell[n])]++)] = candidates[n];
+    }
+  }
+
+  // Calls f(candidate) for every candidate of the cells that the box touches: at least all those inside it.
+  template <class F>
+  void for_each_in_box(T x0, T x1, T y0, T y1, const F& f) {
+    if (x1 < left_ || y1 < top_ || x0 > right_ || y0 > bottom_) {
+      return;
+    }
+    const int32_t first = column(x0), last = column(x1);
+    const int32_t last_row = row(y1);
+    for (int32_t r = row(y0); r <= last_row; ++r) {
+      Candidate<T>* end = sorted_.data() + starts_[static_cast<size_t>(r * columns_ + last + 1)];
+      for (Candidate<T>* c = sorted_.data() + starts_[static_cast<size_t>(r * columns_ + first)]; c != end; ++c) {
+        f(*c);
+      }
+    }
+  }
+
+ private:
+  // About one candidate a cell, cells square on the screen.
+  void place_grid(const std::vector<Candidate<T>>& candidates) {
+    left_ = right_ = candidates[0].x;
+    top_ = bottom_ = candidates[0].y;
+    for (const Candidate<T>& c : candidates) {
+      left_ = std::min(left_, c.x);
+      right_ = std::max(right_, c.x);
+      top_ = std::min(top_, c.y);
+      bottom_ = std::max(bottom_, c.y);
+    }
+    const double width = static_cast<double>(right_) - static_cast<double>(left_);
+    const double height = static_cast<double>(bottom_) - static_cast<double>(top_);
+    const double count = static_cast<double>(candidates.size());
+    const double side = std::sqrt(std::max(width * height, 1e-30) / count);
+    columns_ = cells_along(width, side, count);
+    rows_ = cells_along(height, side, count);
+    per_column_ = width > 0 ? static_cast<T>(columns_ / width) : T(0);
+    per_row_ = height > 0 ? static_cast<T>(rows_ / height) : T(0);
+  }
+
+  static int32_t cells_along(double length, double side, double count) {
+    return static_cast<int32_t>(std::min(std::max(std::ceil(length / side), 1.0), std::max(count, 1.0)));
+  }
+
+  // Monotone in x, and clamped before the conversion, so that a vertex inside a box lies in a cell of the box.
+  int32_t column(T x) const {
+    return static_cast<int32_t>(std::min(std::max((x - left_) * per_column_, T(0)), static_cast<T>(columns_ - 1)));
+  }
+
+  int32_t row(T y) const {
+    return static_cast<int32_t>(std::min(std::max((y - top_) * per_row_, T(0)), static_cast<T>(rows_ - 1)));
+  }
+
+  T left_, right_, top_, bottom_, per_column_, per_row_;
+  int32_t columns_, rows_;
+  std::vector<int32_t> starts_;       // (rows * columns + 1)
+  std::vector<Candidate<T>> sorted_;  // by cell
+};
+
+}  // namespace stn

@@ -1,0 +1,148 @@
+// The fused chain for one block of vertices and one group of images: the group's shapes are made from one reading of
+// the basis and never leave the cache (once for each instruction set: common/each_instruction_set.h).
+namespace stn {
+namespace STN_INSTRUCTIONS {
+namespace {
+
+// A block's vertices in the image, and R X for the gradient.
+template <class T>
+struct ProjectedBlock {
+  T x[kVertexBlock], y[kVertexBlock], depth[kVertexBlock];
+  T px[kVertexBlock], py[kVertexBlock], pz[kVertexBlock];
+};
+
+template <class T>
+void project_block(const T* __restrict__ shape, const RigidPose<T>& pose, int64_t n, ProjectedBlock<T>& out) {
+  const Mat3<T> R = pose.rotation;
+  const Vec2<T> t = pose.translation;
+  const T s = pose.scale;
+#pragma omp simd
+  for (int64_t i = 0; i < n; ++i) {
+    const Vec3<T> p = R * Vec3<T>{shape[3 * i], shape[3 * i + 1], shape[3 * i + 2]};
+    const Vec3<T> point = project_rotated(s, t, p);
+    out.x[i] = point.x;
+    out.y[i] = point.y;
+    out.depth[i] = point.z;
+    out.px[i] = p.x;
+    out.py[i] = p.y;
+    out.pz[i] = p.z;
+  }
+}
+
+// The shapes of a group of images in one block of vertices: images x (3 kVertexBlock).
+template <class T, class I>
+int64_t group_shapes(const WarpParams<T, I>& p, int64_t block, int64_t b0, int64_t images, T* shapes) {
+  const ModelBlock<T> model = model_block(p.mean, p.basis, p.N, p.K, block);
+  add_shapes(model, p.theta + b0 * (6 + p.K) + 6, 6 + p.K, images, shapes, 3 * kVertexBlock);
+  return model.columns / 3;
+}
+
+// 1 where the point is in the image and its vertex valid; a point that is not finite is nowhere.
+template <class T, class I>
+void mask_block(const WarpParams<T, I>& p, const ProjectedBlock<T>& block, int64_t n, const bool* valid, T* mask) {
+  const T right = static_cast<T>(p.W - 1), bottom = static_cast<T>(p.H - 1);
+  for (int64_t i = 0; i < n; ++i) {
+    const bool in_image = (block.x[i] >= T(0)) & (block.x[i] <= right) & (block.y[i] >= T(0)) & (block.y[i] <= bottom);
+    const bool shown = in_image & is_finite(block.depth[i]) & (valid == nullptr || valid[i]);
+    mask[i] = shown ? T(1) : T(0);
+  }
+}
+
+// h = (g_x, -g_y, 0); 0, and p too, where the point is not finite, so that no NaN enters a sum.
+template <class T>
+void pose_sums(
+    ProjectedBlock<T>& block, const T* __restrict__ grad_x, const T* __restrict__ grad_y, int64_t n, const Mat3<T>& R,
+    T* __restrict__ sums, T* __restrict__ grad_shape) {
+  T torque_x = 0, torque_y = 0, torque_z = 0, sum_x = 0, sum_y = 0, sum_scale = 0;
+#pragma omp simd reduction(+ : torque_x, torque_y, torque_z, sum_x, sum_y, sum_scale)
+  for (int64_t i = 0; i < n; ++i) {
+    const bool finite = is_finite(block.x[i]) & is_finite(block.y[i]);
+    const T hx = finite ? grad_x[i] : T(0), hy = finite ? -grad_y[i] : T(0);
+    const T px = finite ? block.px[i] : T(0), py = finite ? block.py[i] : T(0), pz = finite ? block.pz[i] : T(0);
+    torque_x -= pz * hy;
+    torque_y += pz * hx;
+    torque_z += px * hy - py * hx;
+    sum_x += hx;
+    sum_y -= hy;
+    sum_scale += px * hx + py * hy;
+    const Vec3<T> g = transposed_times(R, Vec3<T>{hx, hy, T(0)});
+    grad_shape[3 * i] = g.x;
+    grad_shape[3 * i + 1] = g.y;
+    grad_shape[3 * i + 2] = g.z;
+  }
+  const T all[kPoseSums] = {torque_x, torque_y, torque_z, sum_x, sum_y, sum_scale};
+  for (int64_t i = 0; i < kPoseSums; ++i) {
+    sums[i] = all[i];
+  }
+}
+
+}  // namespace
+
+template <class T, class I>
+void warp_block(const WarpParams<T, I>& p, int64_t block, int64_t group) {
+  const int64_t b0 = group * kImageGroup, images = p.B - b0 < kImageGroup ? p.B - b0 : kImageGroup;
+  const int64_t first = block * kVertexBlock;
+  T shapes[kImageGroup * 3 * kVertexBlock];
+  ProjectedBlock<T> projected;
+  TexelBlock<T> texels;
+  const int64_t n = group_shapes(p, block, b0, images, shapes);
+  for (int64_t b = b0; b < b0 + images; ++b) {
+    project_block(shapes + (b - b0) * 3 * kVertexBlock, p.poses[b], n, projected);
+    mask_block(p, projected, n, p.valid == nullptr ? nullptr : p.valid + first, p.mask + b * p.N + first);
+    if (p.points != nullptr) {
+      T* points = p.points + 3 * (b * p.N + first);
+      for (int64_t i = 0; i < n; ++i) {
+        store3(points + 3 * i, Vec3<T>{projected.x[i], projected.y[i], projected.depth[i]});
+      }
+    }
+    locate_block(projected.x, projected.y, n, p.H, p.W, texels);
+    for (int64_t plane = b * p.C; plane < (b + 1) * p.C; ++plane) {
+      sample_plane(p.image + plane * p.H * p.W, texels, n, p.texture + plane * p.N + first);
+    }
+  }
+}
+
+// One block's part of the gradient to theta, for a group of images.
+template <class T, class I>
+void warp_grad_theta_block(const WarpParams<T, I>& p, int64_t block, int64_t group) {
+  const int64_t b0 = group * kImageGroup, images = p.B - b0 < kImageGroup ? p.B - b0 : kImageGroup;
+  const int64_t first = block * kVertexBlock, D = 6 + p.K;
+  T shapes[kImageGroup * 3 * kVertexBlock];
+  ProjectedBlock<T> projected;
+  TexelBlock<T> texels;
+  const int64_t n = group_shapes(p, block, b0, images, shapes);
+  T* parts = p.grad_parts + (block * p.B + b0) * D;
+  __builtin_memset(parts, 0, sizeof(T) * static_cast<size_t>(images * D));
+  for (int64_t b = b0; b < b0 + images; ++b) {
+    T grad_x[kVertexBlock] = {}, grad_y[kVertexBlock] = {};
+    T* shape = shapes + (b - b0) * 3 * kVertexBlock;
+    project_block(shape, p.poses[b], n, projected);
+    locate_block(projected.x, projected.y, n, p.H, p.W, texels);
+    for (int64_t plane = b * p.C; plane < (b + 1) * p.C; ++plane) {
+      add_point_gradients(p.image + plane * p.H * p.W, texels, p.grad_texture + plane * p.N + first, n, grad_x, grad_y);
+    }
+    pose_sums(projected, grad_x, grad_y, n, p.poses[b].rotation, parts + (b - b0) * D, shape);
+  }
+  const ModelBlock<T> model = model_block(p.mean, p.basis, p.N, p.K, block);
+  add_shape_gradients(model, shapes, 3 * kVertexBlock, images, parts + kPoseSums, D);
+}
+
+// The gradient to some planes of one image, in vertex order.
+template <class T, class I>
+void warp_grad_planes(const WarpParams<T, I>& p, int64_t b, int64_t first_plane, int64_t planes, T* grad_planes) {
+  T shape[3 * kVertexBlock];
+  ProjectedBlock<T> projected;
+  TexelBlock<T> texels;
+  for (int64_t block = 0; block * kVertexBlock < p.N; ++block) {
+    const int64_t n = group_shapes(p, block, b, 1, shape);
+    project_block(shape, p.poses[b], n, projected);
+    locate_block(projected.x, projected.y, n, p.H, p.W, texels);
+    for (int64_t c = 0; c < planes; ++c) {
+      const I* grad = p.grad_texture + (b * p.C + first_plane + c) * p.N + block * kVertexBlock;
+      add_plane_gradients(texels, grad, n, grad_planes + c * p.H * p.W);
+    }
+  }
+}
+
+}  // namespace STN_INSTRUCTIONS
+}  // namespace stn

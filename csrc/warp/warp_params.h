@@ -1,0 +1,30 @@
+// What one task of the fused kernels reads and writes.
+#pragma once
+
+#include "common/blocks.h"
+#include "pose/pose_math.h"
+#include "project/project_math.h"
+#include "sample/sample_params.h"
+
+namespace stn {
+
+// Sums of one block's gradient to the rigid pose: torque / s (3), g_x, g_y, h . p; then K to alpha, over s.
+constexpr int64_t kPoseSums = 6;
+
+template <class T, class I>
+struct WarpParams {
+  const I* image;             // (B, C, H, W)
+  const T* theta;             // (B, 6 + K)
+  const RigidPose<T>* poses;  // (B,), from theta
+  const T* mean;              // (N, 3)
+  const T* basis;             // (K, N, 3)
+  const bool* valid;          // (N,) or nullptr: all are
+  I* texture;                 // (B, C, N), forward only
+  T* mask;                    // (B, N), forward only
+  T* points;                  // (B, N, 3), forward with visibility only, else nullptr
+  const I* grad_texture;      // (B, C, N), backward only
+  T* grad_parts;              // (blocks, B, 6 + K), backward only
+  int64_t B, C, H, W, N, K;
+};
+
+}  // namespace stn

@@ -1,0 +1,38 @@
+"""Loads the operator libraries: the CPU's always, the CUDA one where PyTorch has CUDA and the library was built."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+_FOLDER = Path(__file__).parent
+
+
+def _load(name: str) -> bool:
+    paths = sorted(_FOLDER.glob(f"{name}.*so"))
+    if paths:
+        torch.ops.load_library(str(paths[0]))  # type: ignore[no-untyped-call]
+    return bool(paths)
+
+
+if not _load("_cpu"):
+    raise ImportError(
+        f"stn3dmm_cuda: the operator library is not built: no _cpu.*.so in {_FOLDER}. "
+        "Install the package with `pip install .`, or build it in place with `python setup.py build_ext --inplace`."
+    )
+
+CUDA_LOADED = torch.version.cuda is not None and _load("_cuda")
+
+
+def has_cuda() -> bool:
+    """Whether the operators run on CUDA here: their CUDA library is loaded and a device is present."""
+    return CUDA_LOADED and torch.cuda.is_available()
+
+
+def cpu_instruction_set() -> str:
+    """The instruction set that the CPU kernels chose: "baseline", "avx2" or "avx512".
+
+    The environment variable STN3DMM_CPU_INSTRUCTIONS lowers it, for tests and measurements.
+    """
+    return str(torch.ops.stn3dmm.cpu_instruction_set())

@@ -1,0 +1,36 @@
+"""Registers what every operator has besides its kernels: fake kernel, autograd formula, autocast rule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from stn3dmm_cuda import _library as _library  # the schemas must be loaded first
+
+
+def register(
+    name: str,
+    *,
+    fake: Callable[..., Any],
+    setup_context: Callable[..., None],
+    backward: Callable[..., Any],
+) -> None:
+    """Registers the operator stn3dmm::<name>; under autocast it runs in float32."""
+    torch.library.register_fake(f"stn3dmm::{name}", fake)
+    torch.library.register_autograd(f"stn3dmm::{name}", backward, setup_context=setup_context)
+    for device_type in ("cpu", "cuda"):
+        torch.library.register_autocast(f"stn3dmm::{name}", device_type, torch.float32)
+
+
+def register_backward(name: str, *, fake: Callable[..., Any]) -> None:
+    """Registers the operator stn3dmm::<name>_backward, which cannot be differentiated again."""
+
+    def refuse(_ctx: Any, *_grads: torch.Tensor) -> None:
+        raise NotImplementedError(
+            f"{name}: the second derivative is not implemented. Use stn3dmm_cuda.reference.{name} where it is needed."
+        )
+
+    torch.library.register_fake(f"stn3dmm::{name}_backward", fake)
+    torch.library.register_autograd(f"stn3dmm::{name}_backward", refuse)
