@@ -1,0 +1,56 @@
+"""Faces fitted and flattened with 3D morphable models: what people run; the operators are `stn3dmm_cuda`."""
+
+from __future__ import annotations
+
+import importlib
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from stn3dmm.average import Average, average_textures
+    from stn3dmm.embedded import embedded_model
+    from stn3dmm.fit import Fit, fit_landmarks
+    from stn3dmm.flattening import Flattened, flatten
+    from stn3dmm.formats import load_model
+    from stn3dmm.morphable_model import MorphableModel
+
+try:
+    __version__ = version("stn3dmm-cuda")
+except PackageNotFoundError:  # run from a source tree that is not installed
+    __version__ = "0+unknown"
+
+__all__ = [
+    "Average",
+    "Fit",
+    "Flattened",
+    "MorphableModel",
+    "__version__",
+    "average_textures",
+    "embedded_model",
+    "fit_landmarks",
+    "flatten",
+    "load_model",
+]
+
+# Loaded on first use: `stn3dmm --help` and `stn3dmm doctor` must answer at once, and without the compiled operators.
+_HOMES = {
+    "Average": "average",
+    "Fit": "fit",
+    "Flattened": "flattening",
+    "MorphableModel": "morphable_model",
+    "average_textures": "average",
+    "embedded_model": "embedded",
+    "fit_landmarks": "fit",
+    "flatten": "flattening",
+    "load_model": "formats",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'stn3dmm' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"stn3dmm.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
