@@ -4,36 +4,35 @@ namespace stn {
 namespace STN_INSTRUCTIONS {
 namespace {
 
-// Fills the whole block: places beyond n repeat the plane's first texel with weight 0.
+// Fills the whole block: places beyond n repeat the first point.
 template <class T>
 void locate_block(
     T* __restrict__ x, T* __restrict__ y, int64_t n, int64_t H, int64_t W, TexelBlock<T>& __restrict__ texels) {
   const int32_t height = static_cast<int32_t>(H), width = static_cast<int32_t>(W);
-  const int32_t down = height > 1 ? width : 0;
-  texels.right_step = width > 1 ? 1 : 0;
   for (int64_t i = n; i < kVertexBlock; ++i) {
-    x[i] = y[i] = T(-2);
+    x[i] = x[0];
+    y[i] = y[0];
   }
-#pragma omp simd
+  int32_t cut = 0;  // points whose four texels do not all lie in the image
   for (int64_t i = 0; i < kVertexBlock; ++i) {
-    const AxisTaps<T> column = axis_taps(x[i], width), row = axis_taps(y[i], height);
-    texels.upper[i] = row.first * width + column.first;
-    texels.lower[i] = row.first * width + column.first + down;
-    texels.left_weight[i] = column.weight0;
-    texels.right_weight[i] = column.weight1;
-    texels.upper_weight[i] = row.weight0;
-    texels.lower_weight[i] = row.weight1;
-    texels.left_slope[i] = column.slope0;
-    texels.right_slope[i] = column.slope1;
-    texels.upper_slope[i] = row.slope0;
-    texels.lower_slope[i] = row.slope1;
+    const AxisPlace<T> column = axis_place(x[i], width), row = axis_place(y[i], height);
+    texels.first[i] = row.first * width + column.first;
+    texels.x_place[i] = column.place;
+    texels.y_place[i] = row.place;
+    const bool interior = (column.place >= T(0)) & (column.place < T(1)) & (row.place >= T(0)) & (row.place < T(1));
+    cut += interior ? 0 : 1;
   }
+  texels.right = width > 1 ? 1 : 0;
+  texels.lower = height > 1 ? width : 0;
+  texels.has_right = width > 1 ? T(1) : T(0);
+  texels.has_lower = height > 1 ? T(1) : T(0);
+  texels.interior = cut == 0 && width > 1 && height > 1;
 }
 
 template <class T, class I>
 void read_texels(const I* plane, const TexelBlock<T>& texels, int64_t n, TexelValues<T>& values) {
-  gather_pairs(plane, texels.upper, texels.right_step, n, values.upper_left, values.upper_right);
-  gather_pairs(plane, texels.lower, texels.right_step, n, values.lower_left, values.lower_right);
+  gather_pairs(plane, texels.first, texels.right, n, values.upper_left, values.upper_right);
+  gather_pairs(plane + texels.lower, texels.first, texels.right, n, values.lower_left, values.lower_right);
 }
 
 // One plane (H, W) at the block's points.
@@ -41,11 +40,19 @@ template <class T, class I>
 void sample_plane(const I* plane, const TexelBlock<T>& __restrict__ t, int64_t n, I* __restrict__ out) {
   TexelValues<T> v;
   read_texels(plane, t, n, v);
-#pragma omp simd
+  if (t.interior) {
+    for (int64_t i = 0; i < n; ++i) {
+      const T upper = interpolate(v.upper_left[i], v.upper_right[i], t.x_place[i]);
+      const T lower = interpolate(v.lower_left[i], v.lower_right[i], t.x_place[i]);
+      out[i] = static_cast<I>(interpolate(upper, lower, t.y_place[i]));
+    }
+    return;
+  }
   for (int64_t i = 0; i < n; ++i) {
-    const T upper = weighted_pair(t.left_weight[i], v.upper_left[i], t.right_weight[i], v.upper_right[i]);
-    const T lower = weighted_pair(t.left_weight[i], v.lower_left[i], t.right_weight[i], v.lower_right[i]);
-    out[i] = static_cast<I>(weighted_pair(t.upper_weight[i], upper, t.lower_weight[i], lower));
+    const T left = hat(t.x_place[i]), right = t.has_right * hat(t.x_place[i] - T(1));
+    const T upper = weighted_pair(left, v.upper_left[i], right, v.upper_right[i]);
+    const T lower = weighted_pair(left, v.lower_left[i], right, v.lower_right[i]);
+    out[i] = static_cast<I>(weighted_pair(hat(t.y_place[i]), upper, t.has_lower * hat(t.y_place[i] - T(1)), lower));
   }
 }
 
@@ -56,21 +63,46 @@ void add_point_gradients(
     T* __restrict__ grad_y) {
   TexelValues<T> v;
   read_texels(plane, t, n, v);
-#pragma omp simd
+  if (t.interior) {
+    for (int64_t i = 0; i < n; ++i) {
+      const T g = static_cast<T>(grad[i]), x = t.x_place[i];
+      const T upper_dx = v.upper_right[i] - v.upper_left[i], lower_dx = v.lower_right[i] - v.lower_left[i];
+      const T dy = (v.lower_left[i] + x * lower_dx) - (v.upper_left[i] + x * upper_dx);
+      grad_x[i] += g * interpolate(upper_dx, lower_dx, t.y_place[i]);
+      grad_y[i] += g * dy;
+    }
+    return;
+  }
   for (int64_t i = 0; i < n; ++i) {
-    const T g = static_cast<T>(grad[i]);
-    const T upper = weighted_pair(t.left_weight[i], v.upper_left[i], t.right_weight[i], v.upper_right[i]);
-    const T lower = weighted_pair(t.left_weight[i], v.lower_left[i], t.right_weight[i], v.lower_right[i]);
-    const T upper_dx = weighted_pair(t.left_slope[i], v.upper_left[i], t.right_slope[i], v.upper_right[i]);
-    const T lower_dx = weighted_pair(t.left_slope[i], v.lower_left[i], t.right_slope[i], v.lower_right[i]);
-    grad_x[i] += g * weighted_pair(t.upper_weight[i], upper_dx, t.lower_weight[i], lower_dx);
-    grad_y[i] += g * weighted_pair(t.upper_slope[i], upper, t.lower_slope[i], lower);
+    const T g = static_cast<T>(grad[i]), x = t.x_place[i], y = t.y_place[i];
+    const T left = hat(x), right = t.has_right * hat(x - T(1));
+    const T upper = weighted_pair(left, v.upper_left[i], right, v.upper_right[i]);
+    const T lower = weighted_pair(left, v.lower_left[i], right, v.lower_right[i]);
+    const T left_slope = hat_slope(x), right_slope = t.has_right * hat_slope(x - T(1));
+    const T upper_dx = weighted_pair(left_slope, v.upper_left[i], right_slope, v.upper_right[i]);
+    const T lower_dx = weighted_pair(left_slope, v.lower_left[i], right_slope, v.lower_right[i]);
+    grad_x[i] += g * weighted_pair(hat(y), upper_dx, t.has_lower * hat(y - T(1)), lower_dx);
+    grad_y[i] += g * weighted_pair(hat_slope(y), upper, t.has_lower * hat_slope(y - T(1)), lower);
+  }
+}
+
+template <class T>
+void weigh_texels(const TexelBlock<T>& __restrict__ t, TexelWeights<T>& __restrict__ weights) {
+  for (int64_t i = 0; i < kVertexBlock; ++i) {
+    const T left = hat(t.x_place[i]), right = t.has_right * hat(t.x_place[i] - T(1));
+    const T upper = hat(t.y_place[i]), lower = t.has_lower * hat(t.y_place[i] - T(1));
+    weights.upper_left[i] = upper * left;
+    weights.upper_right[i] = upper * right;
+    weights.lower_left[i] = lower * left;
+    weights.lower_right[i] = lower * right;
   }
 }
 
 // Adds the block's gradient to one plane, point after point: points share texels, so the order is fixed.
 template <class T, class I>
-void add_plane_gradients(const TexelBlock<T>& t, const I* __restrict__ grad, int64_t n, T* __restrict__ grad_plane) {
+void add_plane_gradients(
+    const TexelBlock<T>& t, const TexelWeights<T>& weights, const I* __restrict__ grad, int64_t n,
+    T* __restrict__ grad_plane) {
   const auto add = [grad_plane](int32_t texel, T weight, T g) {
     if (weight != T(0)) {
       grad_plane[texel] += weight * g;
@@ -78,10 +110,10 @@ void add_plane_gradients(const TexelBlock<T>& t, const I* __restrict__ grad, int
   };
   for (int64_t i = 0; i < n; ++i) {
     const T g = static_cast<T>(grad[i]);
-    add(t.upper[i], t.upper_weight[i] * t.left_weight[i], g);
-    add(t.upper[i] + t.right_step, t.upper_weight[i] * t.right_weight[i], g);
-    add(t.lower[i], t.lower_weight[i] * t.left_weight[i], g);
-    add(t.lower[i] + t.right_step, t.lower_weight[i] * t.right_weight[i], g);
+    add(t.first[i], weights.upper_left[i], g);
+    add(t.first[i] + t.right, weights.upper_right[i], g);
+    add(t.first[i] + t.lower, weights.lower_left[i], g);
+    add(t.first[i] + t.lower + t.right, weights.lower_right[i], g);
   }
 }
 
@@ -132,10 +164,12 @@ void sample_grad_points_block(const SampleParams<T, I>& p, int64_t b, int64_t bl
 template <class T, class I>
 void sample_grad_plane(const SampleParams<T, I>& p, int64_t plane, T* grad_plane) {
   TexelBlock<T> texels;
+  TexelWeights<T> weights;
   const T* points = p.points + plane / p.C * p.N * p.D;
   for (int64_t block = 0; block * kVertexBlock < p.N; ++block) {
     const int64_t n = locate_points(points, p.D, p.N, p.H, p.W, block, texels);
-    add_plane_gradients(texels, p.grad_samples + plane * p.N + block * kVertexBlock, n, grad_plane);
+    weigh_texels(texels, weights);
+    add_plane_gradients(texels, weights, p.grad_samples + plane * p.N + block * kVertexBlock, n, grad_plane);
   }
 }
 

@@ -7,14 +7,14 @@
 
 namespace stn {
 
-// One axis of a bilinear sample: texels `first` and `first + 1`, both inside the image wherever the axis has two, what
-// each weighs, and the derivatives of the weights. A texel outside the image weighs nothing, so a sample is the sum
-// over both axes' texels of weight x weight x value, and zero padding needs no further test.
+// Where a coordinate lies on one axis: between texels `first` and `first + 1`, both of them inside the image wherever
+// the axis has two; place = coordinate - first, in [0, 1) in the interior. The texel at `offset` from `first` weighs
+// hat(place - offset): a texel outside the image is never one of the pair, and one of the pair that the coordinate does
+// not reach weighs nothing, so zero padding needs no further test.
 template <class T>
-struct AxisTaps {
+struct AxisPlace {
   int32_t first;
-  T weight0, weight1;
-  T slope0, slope1;  // d weight / d coordinate
+  T place;
 };
 
 // A coordinate out of the image's reach, or not a number, becomes one beyond the last reach of any texel.
@@ -31,24 +31,31 @@ STN_HD int32_t floor_to_int(T x) {
 }
 
 template <class T>
-STN_HD AxisTaps<T> axis_taps(T coordinate, int32_t size) {
+STN_HD AxisPlace<T> axis_place(T coordinate, int32_t size) {
   const T x = clamp_to_reach(coordinate, static_cast<T>(size));
   const int32_t left = floor_to_int(x);
-  const T fraction = x - static_cast<T>(left);
   const int32_t last_first = size > 1 ? size - 2 : 0;
   const int32_t low = left > 0 ? left : 0;
   const int32_t first = low < last_first ? low : last_first;
-  // Which texel of the pair the coordinate's own two are: its left one at slot 0 in the interior, at slot 1 on the
-  // last column; its right one at slot 0 just before the first column.
-  const bool left_at_0 = left == first, right_at_0 = left + 1 == first;
-  const bool left_at_1 = (left == first + 1) & (size > 1), right_at_1 = (left == first) & (size > 1);
-  AxisTaps<T> taps;
-  taps.first = first;
-  taps.weight0 = left_at_0 ? T(1) - fraction : (right_at_0 ? fraction : T(0));
-  taps.weight1 = right_at_1 ? fraction : (left_at_1 ? T(1) - fraction : T(0));
-  taps.slope0 = left_at_0 ? T(-1) : (right_at_0 ? T(1) : T(0));
-  taps.slope1 = right_at_1 ? T(1) : (left_at_1 ? T(-1) : T(0));
-  return taps;
+  return {first, x - static_cast<T>(first)};
+}
+
+// The weight of a texel at distance d, and its derivative, which at the kinks is the one from the right.
+template <class T>
+STN_HD T hat(T d) {
+  const T weight = T(1) - (d < T(0) ? -d : d);
+  return weight > T(0) ? weight : T(0);
+}
+
+template <class T>
+STN_HD T hat_slope(T d) {
+  const T inside = d < T(0) ? T(1) : T(-1);
+  return (d >= T(-1)) & (d < T(1)) ? inside : T(0);
+}
+
+template <class T>
+STN_HD T interpolate(T near, T far, T place) {
+  return near + place * (far - near);
 }
 
 // weight x value where the weight is not 0: a texel outside the image does not count even if its stand-in is NaN.

@@ -6,18 +6,25 @@
 
 namespace stn {
 
-// The texels of a block of points: column pair and row pair of each (sample_math.h).
+// The texels of a block of points: the column pair and the row pair of each (sample_math.h).
 template <class T>
 struct TexelBlock {
-  int32_t upper[kVertexBlock], lower[kVertexBlock];  // index in the plane of the pair's left texel, in both rows
-  T left_weight[kVertexBlock], right_weight[kVertexBlock], upper_weight[kVertexBlock], lower_weight[kVertexBlock];
-  T left_slope[kVertexBlock], right_slope[kVertexBlock], upper_slope[kVertexBlock], lower_slope[kVertexBlock];
-  int32_t right_step;  // from the left texel to the right one: 1, or 0 in an image of one column
+  int32_t first[kVertexBlock];  // index in the plane of the upper left texel
+  T x_place[kVertexBlock], y_place[kVertexBlock];
+  int32_t right, lower;    // from that texel to the right one and to the lower one: 1 and W, or 0 where there is none
+  T has_right, has_lower;  // 1, or 0 where the axis has one texel only
+  bool interior;           // all four texels of every point lie in the image
 };
 
 // One plane's values at those texels.
 template <class T>
 struct TexelValues {
+  T upper_left[kVertexBlock], upper_right[kVertexBlock], lower_left[kVertexBlock], lower_right[kVertexBlock];
+};
+
+// What each of those texels weighs, 0 outside the image.
+template <class T>
+struct TexelWeights {
   T upper_left[kVertexBlock], upper_right[kVertexBlock], lower_left[kVertexBlock], lower_right[kVertexBlock];
 };
 
