@@ -21,6 +21,7 @@ HOST_FLAGS = [
     f"-DTORCH_TARGET_VERSION={TORCH_TARGET_VERSION}",
     "-std=c++17",
     "-O3",
+    "-g0",
     "-fopenmp-simd",  # vectorised reductions in a fixed order; needs no OpenMP at run time
     "-fno-math-errno",
     "-fno-trapping-math",
@@ -35,7 +36,7 @@ HOST_FLAGS = [
 def cpu_library() -> CppExtension:
     """The CPU kernels and every operator's schema."""
     sources = ["csrc/library.cpp", "csrc/common/instruction_set.cpp"]
-    sources += [f"csrc/{room}/{room}_cpu.cpp" for room in ROOMS]
+    sources += [str(path.relative_to(ROOT)) for room in ROOMS for path in sorted(ROOT.glob(f"csrc/{room}/*_cpu.cpp"))]
     return CppExtension(
         "stn3dmm_cuda._cpu",
         sources=sources,
@@ -47,8 +48,16 @@ def cpu_library() -> CppExtension:
     )
 
 
+class BuildOperators(BuildExtension):
+    """Keeps objects in one place for every kind of build, so that ninja compiles only what changed."""
+
+    def build_extensions(self) -> None:
+        self.build_temp = str(ROOT / "build" / "objects")
+        super().build_extensions()
+
+
 setup(
     ext_modules=[cpu_library()],
-    cmdclass={"build_ext": BuildExtension.with_options(use_ninja=True)},
+    cmdclass={"build_ext": BuildOperators},
     options={"bdist_wheel": {"py_limited_api": "cp310"}},
 )

@@ -35,21 +35,27 @@ def tensors(operator: str, **arguments: torch.Tensor) -> None:
 
 
 def coordinates(operator: str, **arguments: torch.Tensor) -> None:
-    """`tensors`, and all in one dtype, float32 or float64; under autocast the operators convert for themselves."""
+    """`tensors`, and all in one dtype, float32 or float64, as they are or as autocast makes them."""
     tensors(operator, **arguments)
     first = next(iter(arguments))
     for name, tensor in arguments.items():
         if not tensor.is_floating_point():
             raise TypeError(f"{operator}: {name} must be floating; got {tensor.dtype}. Use {name}.float().")
-        if torch.is_autocast_enabled(tensor.device.type):
-            continue
-        if tensor.dtype not in COORDINATES:
+        if _cast(tensor) not in COORDINATES:
             raise TypeError(f"{operator}: {name} must be float32 or float64; got {tensor.dtype}. Use {name}.float().")
-        if tensor.dtype != arguments[first].dtype:
+        if _cast(tensor) != _cast(arguments[first]):
             raise TypeError(
                 f"{operator}: {name} must be {arguments[first].dtype} as {first} is; got {tensor.dtype}. "
                 f"Use {name}.to({first}.dtype)."
             )
+
+
+def _cast(tensor: torch.Tensor) -> torch.dtype:
+    """The dtype in which an operator sees the tensor: under autocast float32, but for float64, which it leaves."""
+    kind = tensor.device.type
+    if torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind) and tensor.dtype != torch.float64:
+        return torch.float32
+    return tensor.dtype
 
 
 def image(operator: str, image: torch.Tensor, name: str, like: torch.Tensor) -> None:
@@ -62,9 +68,7 @@ def image(operator: str, image: torch.Tensor, name: str, like: torch.Tensor) -> 
         )
     if not image.is_floating_point():
         raise TypeError(f"{operator}: image must be floating; got {image.dtype}. Use image.float() / 255.")
-    if torch.is_autocast_enabled(image.device.type):
-        return
-    if image.dtype != like.dtype and not (image.dtype in HALF_IMAGES and like.dtype == torch.float32):
+    if _cast(image) != _cast(like) and not (image.dtype in HALF_IMAGES and _cast(like) == torch.float32):
         raise TypeError(
             f"{operator}: image must be {like.dtype} as {name} is (or float16 or bfloat16 with float32 {name}); "
             f"got {image.dtype}. Use image.to({name}.dtype)."
@@ -109,6 +113,8 @@ def pair(operator: str, name: str, value: tuple[int, int]) -> tuple[int, int]:
     if not isinstance(value, (tuple, list, torch.Size)) or len(value) != 2:
         raise ValueError(f"{operator}: {name} must be two sizes (rows, columns); got {value!r}.")
     first, second = value
+    if not (isinstance(first, (int, torch.SymInt)) and isinstance(second, (int, torch.SymInt))):
+        raise TypeError(f"{operator}: {name} must be two integers (rows, columns); got {value!r}.")
     if first < 0 or second < 0:
         raise ValueError(f"{operator}: {name} must hold sizes of 0 or more; got {(first, second)}.")
     return first, second
@@ -123,6 +129,8 @@ def choice(operator: str, name: str, value: str, choices: tuple[str, ...]) -> No
 def finite(operator: str, **arguments: float) -> None:
     """Numbers that are neither NaN nor infinite."""
     for name, value in arguments.items():
+        if not isinstance(value, (int, float)):
+            raise TypeError(f"{operator}: {name} must be a number of pixels; got {value!r}.")
         if not math.isfinite(value):
             raise ValueError(f"{operator}: {name} must be a finite number of pixels; got {value}.")
 

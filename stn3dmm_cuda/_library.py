@@ -9,18 +9,24 @@ import torch
 _FOLDER = Path(__file__).parent
 
 
+_REMEDY = "Install the package with `pip install .`, or build it in place with `python setup.py build_ext --inplace`."
+
+
 def _load(name: str) -> bool:
     paths = sorted(_FOLDER.glob(f"{name}.*so"))
-    if paths:
+    if not paths:
+        return False
+    try:
         torch.ops.load_library(str(paths[0]))  # type: ignore[no-untyped-call]
-    return bool(paths)
+    except OSError as error:
+        raise ImportError(
+            f"stn3dmm_cuda: the operator library {paths[0]} cannot be loaded ({error}). {_REMEDY}"
+        ) from error
+    return True
 
 
 if not _load("_cpu"):
-    raise ImportError(
-        f"stn3dmm_cuda: the operator library is not built: no _cpu.*.so in {_FOLDER}. "
-        "Install the package with `pip install .`, or build it in place with `python setup.py build_ext --inplace`."
-    )
+    raise ImportError(f"stn3dmm_cuda: the operator library is not built: no _cpu.*.so in {_FOLDER}. {_REMEDY}")
 
 CUDA_LOADED = torch.version.cuda is not None and _load("_cuda")
 

@@ -20,8 +20,7 @@ def register(
     """Registers the operator stn3dmm::<name>; under autocast it runs in float32."""
     torch.library.register_fake(f"stn3dmm::{name}", fake)
     torch.library.register_autograd(f"stn3dmm::{name}", backward, setup_context=setup_context)
-    for device_type in ("cpu", "cuda"):
-        torch.library.register_autocast(f"stn3dmm::{name}", device_type, torch.float32)
+    _register_autocast(name)
 
 
 def register_backward(name: str, *, fake: Callable[..., Any]) -> None:
@@ -34,3 +33,9 @@ def register_backward(name: str, *, fake: Callable[..., Any]) -> None:
 
     torch.library.register_fake(f"stn3dmm::{name}_backward", fake)
     torch.library.register_autograd(f"stn3dmm::{name}_backward", refuse)
+    _register_autocast(f"{name}_backward")
+
+
+def _register_autocast(name: str) -> None:
+    for device_type in ("cpu", "cuda"):
+        torch.library.register_autocast(f"stn3dmm::{name}", device_type, torch.float32)

@@ -24,8 +24,8 @@ from stn3dmm_cuda.pose import axis_angle_to_matrix
 from stn3dmm_cuda.results import Warp
 from stn3dmm_cuda.sample import sample
 from stn3dmm_cuda.vertices import vertices
-from stn3dmm_cuda.visibility import visibility
-from stn3dmm_cuda.warp import warp
+from stn3dmm_cuda.visibility import MODES, visibility
+from stn3dmm_cuda.warp import VISIBILITIES, warp
 
 
 class Model(Protocol):
@@ -162,7 +162,7 @@ class Visibility(nn.Module):
         temperature: float = 1.0,
     ) -> None:
         super().__init__()
-        _checks.choice("Visibility", "mode", mode, ("hard", "soft"))
+        _checks.choice("Visibility", "mode", mode, MODES)
         self.grid_shape = grid_shape
         self.image_size = image_size
         self.mode = mode
@@ -221,10 +221,10 @@ class SpatialTransformer3DMM(nn.Module):
 
     Args:
         model: anything with mean, basis, grid_shape, valid and landmarks, such as `stn3dmm.MorphableModel`.
-        visibility: "hard", "soft" or "none".
+        visibility: "hard" or "none".
         landmarks: a landmark set of the model, "ibug68" or "aflw21" for instance; None for no landmarks.
         tolerance: pixels of depth by which a vertex may lie behind what covers it and still be seen.
-        temperature: pixels of depth, the width of the soft step.
+        temperature: pixels of depth, as in `visibility`.
 
     Raises:
         ValueError: the model has no such landmarks, its arrays do not fit its grid, or visibility is unknown.
@@ -258,7 +258,7 @@ class SpatialTransformer3DMM(nn.Module):
         temperature: float = 1.0,
     ) -> None:
         super().__init__()
-        _checks.choice(type(self).__name__, "visibility", visibility, ("hard", "soft", "none"))
+        _checks.choice(type(self).__name__, "visibility", visibility, VISIBILITIES)
         if landmarks is not None:
             _checks.choice(type(self).__name__, "landmarks of this model", landmarks, tuple(sorted(model.landmarks)))
         self.grid_shape = (int(model.grid_shape[0]), int(model.grid_shape[1]))

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cmath>
+#include <cstdint>
 
 #include "common/vectors.h"
 
@@ -90,6 +91,24 @@ struct RigidPose {
 template <class T>
 STN_HD RigidPose<T> rigid_pose(const T* theta) {
   return {axis_angle_to_matrix(load3(theta)), {theta[3], theta[4]}, std::exp(theta[5])};
+}
+
+// The same, or NaN in every part if an entry of theta or of the pose is not finite: the image then has no points.
+template <class T>
+STN_HD RigidPose<T> sound_pose(const T* theta, int64_t D) {
+  RigidPose<T> pose = rigid_pose(theta);
+  bool sound = is_finite(pose.scale);
+  for (int64_t i = 0; i < D; ++i) {
+    sound = sound && is_finite(theta[i]);
+  }
+  for (int i = 0; i < 3; ++i) {
+    sound = sound && is_finite(Vec3<T>{pose.rotation.m[i][0], pose.rotation.m[i][1], pose.rotation.m[i][2]});
+  }
+  if (!sound) {
+    const T nan = T(NAN);
+    pose = {{{{nan, nan, nan}, {nan, nan, nan}, {nan, nan, nan}}}, {nan, nan}, nan};
+  }
+  return pose;
 }
 
 }  // namespace stn

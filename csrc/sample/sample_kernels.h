@@ -78,11 +78,11 @@ void add_point_gradients(
     const T left = hat(x), right = t.has_right * hat(x - T(1));
     const T upper = weighted_pair(left, v.upper_left[i], right, v.upper_right[i]);
     const T lower = weighted_pair(left, v.lower_left[i], right, v.lower_right[i]);
-    const T left_slope = hat_slope(x), right_slope = t.has_right * hat_slope(x - T(1));
+    const T left_slope = hat_slope(x, T(0)), right_slope = t.has_right * hat_slope(x, T(1));
     const T upper_dx = weighted_pair(left_slope, v.upper_left[i], right_slope, v.upper_right[i]);
     const T lower_dx = weighted_pair(left_slope, v.lower_left[i], right_slope, v.lower_right[i]);
     grad_x[i] += g * weighted_pair(hat(y), upper_dx, t.has_lower * hat(y - T(1)), lower_dx);
-    grad_y[i] += g * weighted_pair(hat_slope(y), upper, t.has_lower * hat_slope(y - T(1)), lower);
+    grad_y[i] += g * weighted_pair(hat_slope(y, T(0)), upper, t.has_lower * hat_slope(y, T(1)), lower);
   }
 }
 

@@ -40,17 +40,19 @@ STN_HD AxisPlace<T> axis_place(T coordinate, int32_t size) {
   return {first, x - static_cast<T>(first)};
 }
 
-// The weight of a texel at distance d, and its derivative, which at the kinks is the one from the right.
+// The weight of a texel at distance d.
 template <class T>
 STN_HD T hat(T d) {
   const T weight = T(1) - (d < T(0) ? -d : d);
   return weight > T(0) ? weight : T(0);
 }
 
+// Its derivative for the texel at `offset` (0 or 1), at the kinks the one from the right. Compares the place itself:
+// place - offset would round a place just below 0 to the kink of the next texel.
 template <class T>
-STN_HD T hat_slope(T d) {
-  const T inside = d < T(0) ? T(1) : T(-1);
-  return (d >= T(-1)) & (d < T(1)) ? inside : T(0);
+STN_HD T hat_slope(T place, T offset) {
+  const T inside = place < offset ? T(1) : T(-1);
+  return (place >= offset - T(1)) & (place < offset + T(1)) ? inside : T(0);
 }
 
 template <class T>

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 namespace stn {
@@ -38,9 +39,6 @@ class VertexBins {
   // Calls f(candidate) for every candidate of the cells that the box touches: at least all those inside it.
   template <class F>
   void for_each_in_box(T x0, T x1, T y0, T y1, const F& f) {
-    if (x1 < left_ || y1 < top_ || x0 > right_ || y0 > bottom_) {
-      return;
-    }
     const int32_t first = column(x0), last = column(x1);
     const int32_t last_row = row(y1);
     for (int32_t r = row(y0); r <= last_row; ++r) {
@@ -52,24 +50,43 @@ class VertexBins {
   }
 
  private:
-  // About one candidate a cell, cells square on the screen.
+  // About one candidate a cell, cells square on the screen. Candidates beyond the box lie in its outermost cells.
   void place_grid(const std::vector<Candidate<T>>& candidates) {
-    left_ = right_ = candidates[0].x;
-    top_ = bottom_ = candidates[0].y;
-    for (const Candidate<T>& c : candidates) {
-      left_ = std::min(left_, c.x);
-      right_ = std::max(right_, c.x);
-      top_ = std::min(top_, c.y);
-      bottom_ = std::max(bottom_, c.y);
-    }
-    const double width = static_cast<double>(right_) - static_cast<double>(left_);
-    const double height = static_cast<double>(bottom_) - static_cast<double>(top_);
+    place_axis(candidates, &Candidate<T>::x, left_, right_);
+    place_axis(candidates, &Candidate<T>::y, top_, bottom_);
+    const double width = extent(left_, right_), height = extent(top_, bottom_);
     const double count = static_cast<double>(candidates.size());
     const double side = std::sqrt(std::max(width * height, 1e-30) / count);
     columns_ = cells_along(width, side, count);
     rows_ = cells_along(height, side, count);
     per_column_ = width > 0 ? static_cast<T>(columns_ / width) : T(0);
     per_row_ = height > 0 ? static_cast<T>(rows_ / height) : T(0);
+  }
+
+  // From the smallest to the largest coordinate, but at most three times as wide as the middle 90 % of a sample: a few
+  // vertices far away must not crowd all the others into one cell.
+  static void place_axis(const std::vector<Candidate<T>>& candidates, T Candidate<T>::* axis, T& low, T& high) {
+    std::vector<T> sample;
+    const size_t step = candidates.size() / 512 + 1;
+    low = high = candidates[0].*axis;
+    for (size_t n = 0; n < candidates.size(); ++n) {
+      low = std::min(low, candidates[n].*axis);
+      high = std::max(high, candidates[n].*axis);
+      if (n % step == 0) {
+        sample.push_back(candidates[n].*axis);
+      }
+    }
+    std::sort(sample.begin(), sample.end());
+    const T first = sample[sample.size() / 20], last = sample[sample.size() - 1 - sample.size() / 20];
+    const T margin = last - first;
+    if (margin > T(0)) {
+      low = std::max(low, first - margin);
+      high = std::min(high, last + margin);
+    }
+  }
+
+  static double extent(T low, T high) {
+    return std::min(static_cast<double>(high) - static_cast<double>(low), std::numeric_limits<double>::max());
   }
 
   static int32_t cells_along(double length, double side, double count) {

@@ -17,7 +17,7 @@ def _points(theta: torch.Tensor, mean: torch.Tensor, basis: torch.Tensor) -> tor
     with torch.no_grad():
         parts = pose(theta)
         sound = torch.cat([part.flatten(1) if part.ndim > 1 else part[:, None] for part in parts], dim=1)
-        sound = sound.isfinite().all(dim=1)
+        sound = sound.isfinite().all(dim=1) & theta.isfinite().all(dim=1)
     # A harmless theta stands in for an unsound one: a gradient of 0 times NaN would be NaN.
     stand_in = torch.where(sound[:, None], theta, torch.zeros_like(theta))
     rotation, translation, scale, alpha = pose(stand_in)
