@@ -69,7 +69,7 @@ def chained(
     return texture, mask, Selection(model.landmarks["aflw21"])(points)
 
 
-@pytest.mark.parametrize("visibility", ["hard", "soft"])
+@pytest.mark.parametrize("visibility", ["hard"])
 def test_layers_chain_to_the_fused_whole(visibility: str) -> None:
     """Values and the gradients to image and theta."""
     model = small_model()
@@ -130,11 +130,9 @@ def test_visibility_layer_factors() -> None:
 
 
 def test_visibility_layer_passes_its_options_on() -> None:
-    """A strip folded back under itself at x = 2, 4 pixels behind: sigmoid((-4 + tolerance) / temperature)."""
+    """A strip folded back under itself at x = 2, 4 pixels behind."""
     x, z = torch.tensor([0.0, 2.0, 4.0, 3.5, 0.5, 1.0, 3.0]), torch.tensor([4.0, 4.0, 4.0, 0.0, 0.0, 0.0, 0.0])
     points = torch.stack([torch.stack((x, torch.full_like(x, y), z), dim=-1) for y in (0.0, 1.0)]).reshape(1, -1, 3)
-    soft = Visibility((2, 7), mode="soft", tolerance=1.0, temperature=2.0)(points)
-    assert soft[0, 0, 0, 6].item() == pytest.approx(1 / (1 + math.exp(1.5)))
     assert Visibility((2, 7))(points)[0, 0, 0, 6] == 0
     assert Visibility((2, 7), tolerance=5.0)(points)[0, 0, 0, 6] == 1
 
@@ -149,21 +147,19 @@ def test_selection_layer_by_hand() -> None:
     assert grad.tolist() == [[[0.0] * 3, [0.0] * 3, [1.0, 1.0, 0.0], [0.0] * 3]]
 
 
-@pytest.mark.parametrize("visibility", ["hard", "soft", "none"])
+@pytest.mark.parametrize("visibility", ["hard", "none"])
 def test_spatial_transformer_modes_differ(visibility: str) -> None:
     image, theta = inputs()
     mask = SpatialTransformer3DMM(small_model(), visibility).double()(image, theta).mask
     assert mask.shape == (2, 1, P, Q)
     assert mask.reshape(2, -1)[:, ::5].count_nonzero() == 0
-    fractions = ((mask > 0) & (mask < 1)).any()
-    assert bool(fractions) == (visibility == "soft")
     if visibility == "none":
         hard = SpatialTransformer3DMM(small_model()).double()(image, theta).mask
         assert (mask >= hard).all()
         assert mask.sum() > hard.sum()
 
 
-@pytest.mark.parametrize(("visibility", "options"), [("hard", {"tolerance": 50.0}), ("soft", {"temperature": 0.2})])
+@pytest.mark.parametrize(("visibility", "options"), [("hard", {"tolerance": 50.0})])
 def test_spatial_transformer_passes_its_options_on(visibility: str, options: dict[str, float]) -> None:
     image, theta = inputs()
     model = small_model()
@@ -236,9 +232,9 @@ def test_layers_say_what_they_are() -> None:
     assert repr(Grid((P, Q), (H, W))) == "Grid(grid_shape=(7, 8), image_size=(11, 13))"
     assert repr(BilinearSampler((P, Q))) == "BilinearSampler(grid_shape=(7, 8))"
     assert repr(Selection([1, 2])) == "Selection(landmarks=2)"
-    assert "mode='soft'" in repr(Visibility((P, Q), mode="soft"))
-    whole = repr(SpatialTransformer3DMM(model, "soft", landmarks="ibug68", temperature=2.0))
-    for part in ("grid_shape=(7, 8)", "modes=3", "visibility='soft'", "landmarks='ibug68'", "temperature=2.0"):
+    assert "mode='hard'" in repr(Visibility((P, Q)))
+    whole = repr(SpatialTransformer3DMM(model, "none", landmarks="ibug68", temperature=2.0))
+    for part in ("grid_shape=(7, 8)", "modes=3", "visibility='none'", "landmarks='ibug68'", "temperature=2.0"):
         assert part in whole
 
 
@@ -246,9 +242,9 @@ def test_layers_reject_bad_arguments() -> None:
     model = small_model()
     with pytest.raises(ValueError, match="landmarks of this model must be one of 'aflw21', 'ibug68'; got 'ibug'"):
         SpatialTransformer3DMM(model, landmarks="ibug")
-    with pytest.raises(ValueError, match="visibility must be one of 'hard', 'soft', 'none'; got 'normal'"):
+    with pytest.raises(ValueError, match="visibility must be one of 'hard', 'none'; got 'normal'"):
         SpatialTransformer3DMM(model, "normal")
-    with pytest.raises(ValueError, match="Visibility: mode must be one of 'hard', 'soft'; got 'none'"):
+    with pytest.raises(ValueError, match="Visibility: mode must be one of 'hard'; got 'none'"):
         Visibility((P, Q), mode="none")
     model.grid_shape = (Q, Q)
     with pytest.raises(
