@@ -1,0 +1,1 @@
+"""What the operators cost, beside what a good PyTorch user would write."""
