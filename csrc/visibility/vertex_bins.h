@@ -7,6 +7,12 @@
 #include <limits>
 #include <vector>
 
+#include "visibility/visibility_math.h"
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 namespace stn {
 
 // A vertex that may turn out to be hidden.
@@ -15,6 +21,34 @@ struct Candidate {
   T x, y, depth;
   int32_t vertex;
 };
+
+// A triangle's bounding box on the screen, and the depth that a vertex must lie behind to be hidden by any of it.
+template <class T>
+struct Shadow {
+  T x0, x1, y0, y1, nearest;
+
+  bool holds(const Candidate<T>& c) const {
+    return (c.depth <= nearest) & (c.x >= x0) & (c.x <= x1) & (c.y >= y0) & (c.y <= y1);
+  }
+};
+
+#ifdef __SSE2__
+// The same with one load and two comparisons; the fourth lane, a vertex index, is a small number and passes both.
+template <>
+struct alignas(16) Shadow<float> {
+  float low[4], high[4];
+
+  Shadow(float x0, float x1, float y0, float y1, float nearest)
+      : low{x0, y0, -HUGE_VALF, -HUGE_VALF}, high{x1, y1, nearest, HUGE_VALF} {
+  }
+
+  bool holds(const Candidate<float>& c) const {
+    const __m128 lanes = _mm_loadu_ps(&c.x);
+    const __m128 inside = _mm_and_ps(_mm_cmpge_ps(lanes, _mm_load_ps(low)), _mm_cmple_ps(lanes, _mm_load_ps(high)));
+    return _mm_movemask_ps(inside) == 15;
+  }
+};
+#endif
 
 template <class T>
 class VertexBins {
@@ -36,15 +70,19 @@ class VertexBins {
     }
   }
 
-  // Calls f(candidate) for every candidate of the cells that the box touches: at least all those inside it.
+  // Calls f(candidate) for every candidate in the shadow with the box (x0, x1, y0, y1) that is no corner of its face.
   template <class F>
-  void for_each_in_box(T x0, T x1, T y0, T y1, const F& f) {
+  void for_each_in_shadow(Face face, T x0, T x1, T y0, T y1, T nearest, const F& f) {
+    const Shadow<T> shadow = {x0, x1, y0, y1, nearest};
     const int32_t first = column(x0), last = column(x1);
     const int32_t last_row = row(y1);
     for (int32_t r = row(y0); r <= last_row; ++r) {
       Candidate<T>* end = sorted_.data() + starts_[static_cast<size_t>(r * columns_ + last + 1)];
       for (Candidate<T>* c = sorted_.data() + starts_[static_cast<size_t>(r * columns_ + first)]; c != end; ++c) {
-        f(*c);
+        // One branch, hardly ever taken: the face's own corners lie in its shadow without a pattern to predict.
+        if (shadow.holds(*c) & (c->vertex != face.i) & (c->vertex != face.j) & (c->vertex != face.k)) {
+          f(*c);
+        }
       }
     }
   }

@@ -78,11 +78,7 @@ void hide_behind(const T* points, Face face, T tolerance, VertexBins<T>& bins, T
   const T x0 = min3(a.x, b.x, c.x), x1 = max3(a.x, b.x, c.x);
   const T y0 = min3(a.y, b.y, c.y), y1 = max3(a.y, b.y, c.y);
   const T nearest = max3(a.z, b.z, c.z) - tolerance;
-  bins.for_each_in_box(x0, x1, y0, y1, [&](Candidate<T>& p) {
-    const bool in_box = (p.depth < nearest) & (p.x >= x0) & (p.x <= x1) & (p.y >= y0) & (p.y <= y1);
-    if (!(in_box & (p.vertex != face.i) & (p.vertex != face.j) & (p.vertex != face.k))) {
-      return;
-    }
+  bins.for_each_in_shadow(face, x0, x1, y0, y1, nearest, [&](Candidate<T>& p) {
     T depth;
     if (covers(face, area, a, b, c, p.x, p.y, depth) && p.depth < depth - tolerance) {
       visible[p.vertex] = T(0);
