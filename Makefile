@@ -34,6 +34,7 @@ format: $(VENV)/installed
 
 bench: build
 	$(BIN)/python -m benchmarks.bench_warp
+	$(BIN)/python -m benchmarks.bench_visibility
 
 wheel: $(VENV)/installed
 	rm -rf dist build/wheel-proof
