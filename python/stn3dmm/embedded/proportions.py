@@ -10,7 +10,8 @@ Sources:
 
 Means are midway between the male and the female mean; standard deviations pool the two sexes, the
 difference of their means included. Both are rounded, to 0.5 mm above 10 mm and to 0.1 mm below: populations differ
-by more than that. The depths from the tragion are Farkas's within a few millimetres, settled so that a tape
+by more than that. They stand close to the sources but are not quotations: the rows have not been checked against
+the printed tables one by one. The depths from the tragion are Farkas's within a few millimetres, settled so that a tape
 around the finished face has the length of NIOSH's bitragion arcs; nothing else uses the arcs.
 """
 
