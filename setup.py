@@ -5,7 +5,9 @@ The libraries use PyTorch's stable ABI and no Python C API, so one build serves 
 
 from __future__ import annotations
 
+import os
 import platform
+import sys
 from pathlib import Path
 
 from setuptools import setup
@@ -55,6 +57,10 @@ class BuildOperators(BuildExtension):
         self.build_temp = str(ROOT / "build" / "objects")
         super().build_extensions()
 
+
+if os.environ.get("STN3DMM_WITH_CUDA") == "1":
+    sys.exit("setup.py: STN3DMM_WITH_CUDA=1, but this release has CPU kernels only. Unset it to build them.")
+print("stn3dmm_cuda: building the CPU library; this release has no CUDA kernels.")
 
 setup(
     ext_modules=[cpu_library()],

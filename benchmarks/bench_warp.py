@@ -60,10 +60,10 @@ def inputs(setting: Setting, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor,
 Warp = Callable[..., Any]
 
 
-def step(function: Warp, setting: Setting, grad: torch.Tensor, data: tuple[torch.Tensor, ...]) -> torch.Tensor:
-    """Forward, and backward to theta."""
-    texture = function(*data, (setting.P, setting.Q))[0]
-    return torch.autograd.grad(texture, data[1], grad)[0]
+def step(function: Warp, setting: Setting, grad: torch.Tensor, data: tuple[torch.Tensor, ...]) -> list[torch.Tensor]:
+    """Forward, and backward to theta: what the forward returned, and the gradient."""
+    outputs = function(*data, (setting.P, setting.Q))
+    return [*outputs, *torch.autograd.grad(outputs[0], data[1], grad)]
 
 
 def fused(*arguments: Any) -> stn3dmm_cuda.Warp:
@@ -76,11 +76,10 @@ def measure(setting: Setting, repeats: int) -> dict[str, Any]:
     grad = torch.randn(setting.B, CHANNELS, setting.P, setting.Q)
     functions: dict[str, Warp] = {"warp": fused, "baseline": baseline.warp, "compiled": torch.compile(baseline.warp)}
     cases = {name: (lambda f=f: step(f, setting, grad, data)) for name, f in functions.items()}
-    ours, theirs = cases["warp"](), cases["baseline"]()
+    ours, theirs = cases["warp"]()[-1], cases["baseline"]()[-1]
     difference = float((ours - theirs).norm() / theirs.norm())
     timings = harness.interleave(cases, repeats)
-    results = 4 * setting.B * (setting.P * setting.Q * (CHANNELS + 1) + 6 + setting.K)
-    extra = {name: max(0, harness.peak_bytes(case) - results) for name, case in cases.items()}
+    extra = {name: harness.extra_bytes(case) for name, case in cases.items()}
     return {
         **dataclasses.asdict(setting),
         "milliseconds": {name: dataclasses.asdict(timing) for name, timing in timings.items()},
@@ -101,7 +100,7 @@ def table(rows: list[dict[str, Any]]) -> Table:
             f"{t['median']:.2f} ({t['lower_quartile']:.2f}-{t['upper_quartile']:.2f})"
             for t in (row["milliseconds"][name] for name in ("warp", "baseline", "compiled"))
         ]
-        memory = " / ".join(f"{row['extra_bytes'][name] / 1e6:.1f}" for name in ("warp", "baseline", "compiled"))
+        memory = " / ".join(f"{row['extra_bytes'][name] / 1e6:.2f}" for name in ("warp", "baseline", "compiled"))
         result.add_row(
             str(row["B"]),
             f"{row['P']} x {row['Q']}",

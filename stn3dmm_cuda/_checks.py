@@ -29,8 +29,8 @@ def tensors(operator: str, **arguments: torch.Tensor) -> None:
     device = arguments[first].device
     if device.type == "cuda" and not _library.CUDA_LOADED:
         raise RuntimeError(
-            f"{operator}: the tensors are on {device}, but this installation has no CUDA kernels. "
-            "Move them to the CPU, or install a build with CUDA; `stn3dmm doctor` tells what is missing."
+            f"{operator}: the tensors are on {device}, but this installation has CPU kernels only. "
+            "Move them with .cpu(); `stn3dmm doctor` tells what is built."
         )
 
 

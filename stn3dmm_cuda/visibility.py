@@ -35,7 +35,7 @@ def visibility(
         grid_shape: (P, Q) with P Q = N: the texture grid's own triangles. Exactly one of faces and grid_shape.
         mode: "hard".
         tolerance: pixels by which a vertex may lie behind a triangle and still be seen.
-        temperature: pixels; used by soft modes only.
+        temperature: pixels, the width of soft visibility, which only `stn3dmm_cuda.reference` has so far.
 
     Returns:
         (B, N), 0 or 1 in the points' dtype.
@@ -58,6 +58,8 @@ def visibility(
     """
     _checks.coordinates("visibility", points=points)
     _checks.shape("visibility", "points", points, "(B, N, 3)", (None, None, 3))
+    if mode == "soft":
+        raise ValueError('visibility: mode "soft" has no kernel yet. Use stn3dmm_cuda.reference.visibility for it.')
     _checks.choice("visibility", "mode", mode, MODES)
     _checks.finite("visibility", tolerance=tolerance, temperature=temperature)
     if (faces is None) == (grid_shape is None):

@@ -45,7 +45,7 @@ def warp(
         landmarks: (L,) int64 vertex indices; outside 0..N-1 = no such vertex: NaN.
         valid: (N,) bool; False where a hole was filled.
         tolerance: pixels, as in `visibility`.
-        temperature: pixels, as in `visibility`.
+        temperature: pixels, the width of soft visibility, which only `stn3dmm_cuda.reference` has so far.
 
     Returns:
         Warp(texture (B, C, P, Q) in the image's dtype, mask (B, 1, P, Q) and landmarks (B, L, 2) pixels in theta's).
@@ -75,6 +75,8 @@ def warp(
     B = image.shape[0]
     _checks.shape("warp", "theta", theta, "(B, 6 + K)", (B, 6 + K), like="image and basis")
     P, Q = _checks.grid_shape("warp", grid_shape, N)
+    if visibility == "soft":
+        raise ValueError('warp: visibility "soft" has no kernel yet. Use stn3dmm_cuda.reference.warp for it.')
     _checks.choice("warp", "visibility", visibility, VISIBILITIES)
     _checks.finite("warp", tolerance=tolerance, temperature=temperature)
     _check_constants(mean, basis)

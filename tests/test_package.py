@@ -30,10 +30,6 @@ def output_of(tool: str, *arguments: str) -> str:
     return subprocess.run([tool, *arguments], check=True, capture_output=True, text=True).stdout
 
 
-def test_package_has_a_cpu_library() -> None:
-    assert [path.name.split(".")[0] for path in LIBRARIES][:1] == ["_cpu"]
-
-
 @pytest.mark.parametrize("library", LIBRARIES, ids=lambda path: path.name)
 def test_package_libraries_need_no_python(library: Path) -> None:
     """Nothing that a CPU-only PyTorch, or another Python, lacks."""

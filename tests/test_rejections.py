@@ -118,7 +118,7 @@ def test_operators_reject_cuda_tensors_without_cuda_kernels(operator: str) -> No
             name: torch.ones([known[letter] for letter in pattern], dtype=OTHER_DTYPES.get(name), device="cuda")
             for name, pattern in PATTERNS[operator].items()
         }
-        sentence = rf"^{operator}: the tensors are on cuda:0, but this installation has no CUDA kernels\. Move them"
+        sentence = rf"^{operator}: the tensors are on cuda:0, but this installation has CPU kernels only\. Move them"
         with pytest.raises(RuntimeError, match=sentence):
             run(stn3dmm_cuda, operator, arguments, 2)
 

@@ -92,6 +92,18 @@ def test_sample_does_not_leak_texels_outside_the_footprint(backend: Backend, poi
         assert torch.autograd.grad(value.sum(), points)[0].isfinite().all(), (x, y)
 
 
+def test_sample_does_not_depend_on_its_neighbours(backend: Backend) -> None:
+    """A point next to an infinite texel, in a block with and without points at the border: as grid_sample has it."""
+    image = torch.zeros(1, 1, 8, 8, device=backend.device)
+    image[..., 1, 1] = math.inf
+    here = torch.tensor([[[0.25, 0.25], [0.0, 0.0], [1.0, 1.0], [1.0, 0.5]]], device=backend.device)
+    expected = reference.sample(image, here)
+    for x in (3.0, -3.0, 7.5):
+        neighbour = torch.full((1, 1, 2), x, device=backend.device)
+        together = backend.operators.sample(image, torch.cat([here, neighbour], dim=1))[..., :4]
+        torch.testing.assert_close(together, expected, equal_nan=True)
+
+
 @pytest.mark.parametrize("size", [(1, 5), (4, 1), (1, 1)])
 def test_sample_on_one_pixel_axes(backend: Backend, size: tuple[int, int]) -> None:
     """The only row or column fades to 0 one pixel away on either side."""

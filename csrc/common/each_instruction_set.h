@@ -17,15 +17,14 @@
 
 #ifdef STN_MULTIPLE_INSTRUCTION_SETS
 #pragma GCC push_options
-#pragma GCC target("avx2,fma,bmi,bmi2,f16c,tune=haswell")
+#pragma GCC target("avx2,fma,tune=haswell")
 #define STN_INSTRUCTIONS avx2
 #include STN_KERNELS
 #undef STN_INSTRUCTIONS
 #pragma GCC pop_options
 
 #pragma GCC push_options
-#pragma GCC target( \
-    "avx2,fma,bmi,bmi2,f16c,avx512f,avx512bw,avx512dq,avx512vl,prefer-vector-width=512,tune=icelake-server")
+#pragma GCC target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,prefer-vector-width=512,tune=icelake-server")
 #define STN_INSTRUCTIONS avx512
 #include STN_KERNELS
 #undef STN_INSTRUCTIONS

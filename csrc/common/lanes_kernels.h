@@ -46,6 +46,12 @@ void join_vectors(const T* __restrict__ x, const T* __restrict__ y, const T* __r
 
 #if STN_LANES_OF(STN_INSTRUCTIONS) == 2
 
+// With a mask, because GCC 12 warns of the uninitialised source in its own header otherwise.
+inline __m512i gather_eight(const float* plane, const int32_t* index) {
+  const __m256i places = _mm256_loadu_si256((const __m256i*)index);
+  return _mm512_mask_i32gather_epi64(_mm512_setzero_si512(), 0xff, places, plane, 4);
+}
+
 // Gathering a pair as one 64-bit element halves the loads, which are what bilinear sampling is bound by. Rounds n up:
 // the indices beyond n are good ones (locate_block).
 inline void gather_pairs(
@@ -57,8 +63,7 @@ inline void gather_pairs(
   const __m512i evens = _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
   const __m512i odds = _mm512_set_epi32(31, 29, 27, 25, 23, 21, 19, 17, 15, 13, 11, 9, 7, 5, 3, 1);
   for (int64_t i = 0; i < n; i += 16) {
-    const __m512i first = _mm512_i32gather_epi64(_mm256_loadu_si256((const __m256i*)(index + i)), plane, 4);
-    const __m512i second = _mm512_i32gather_epi64(_mm256_loadu_si256((const __m256i*)(index + i + 8)), plane, 4);
+    const __m512i first = gather_eight(plane, index + i), second = gather_eight(plane, index + i + 8);
     _mm512_storeu_si512(left + i, _mm512_permutex2var_epi32(first, evens, second));
     _mm512_storeu_si512(right + i, _mm512_permutex2var_epi32(first, odds, second));
   }

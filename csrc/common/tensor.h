@@ -32,6 +32,18 @@ inline void require_shape(const Tensor& tensor, std::initializer_list<int64_t> s
   STD_TORCH_CHECK(equal, what);
 }
 
+inline void require_dtype_of(const Tensor& like, std::initializer_list<const Tensor*> tensors, const char* what) {
+  for (const Tensor* tensor : tensors) {
+    STD_TORCH_CHECK(tensor->scalar_type() == like.scalar_type(), what);
+  }
+}
+
+// P Q = N, without multiplying what may overflow.
+inline void require_grid(int64_t P, int64_t Q, int64_t N, const char* what) {
+  const bool empty = P == 0 || Q == 0;
+  STD_TORCH_CHECK(P >= 0 && Q >= 0 && (empty ? N == 0 : (N % P == 0 && N / P == Q)), what);
+}
+
 inline Tensor as_contiguous(const Tensor& tensor) {
   return tensor.is_contiguous() ? tensor : torch::stable::contiguous(tensor);
 }

@@ -13,7 +13,7 @@ Tensor grid_cpu(const Tensor& points_in, int64_t P, int64_t Q, int64_t H, int64_
       "grid: points must be (B, N, 2) or (B, N, 3)");
   const Tensor points = as_contiguous(points_in);
   const int64_t B = points.size(0), N = points.size(1), D = points.size(2);
-  require(P >= 0 && Q >= 0 && P * Q == N, "grid: P Q must be N");
+  require_grid(P, Q, N, "grid: P Q must be N");
   const Tensor grid = uninitialised(points, {B, P, Q, 2});
   dispatch_floating(points, "grid", [&](auto type) {
     using T = decltype(type);

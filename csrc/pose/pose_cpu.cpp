@@ -42,6 +42,9 @@ Tensor pose_backward_cpu(
   require_shape(grad_translation, {B, 2}, "pose_backward: grad_translation must be (B, 2)");
   require_shape(grad_scale, {B}, "pose_backward: grad_scale must be (B,)");
   require_shape(grad_alpha, {B, K}, "pose_backward: grad_alpha must be (B, K)");
+  require_dtype_of(
+      theta, {&grad_rotation, &grad_translation, &grad_scale, &grad_alpha},
+      "pose_backward: all arguments must have one dtype");
   const Tensor grad_theta = uninitialised(theta, {B, D});
   dispatch_floating(theta, "pose_backward", [&](auto type) {
     using T = decltype(type);
@@ -78,6 +81,7 @@ Tensor axis_angle_to_matrix_backward_cpu(const Tensor& grad_rotation_in, const T
   const Tensor grad_rotation = as_contiguous(grad_rotation_in);
   const int64_t B = r.size(0);
   require_shape(grad_rotation, {B, 3, 3}, "axis_angle_to_matrix_backward: grad_rotation must be (B, 3, 3)");
+  require_dtype_of(r, {&grad_rotation}, "axis_angle_to_matrix_backward: both arguments must have one dtype");
   const Tensor grad_r = uninitialised(r, {B, 3});
   dispatch_floating(r, "axis_angle_to_matrix_backward", [&](auto type) {
     using T = decltype(type);

@@ -21,9 +21,7 @@ void check_pose(const Tensor& vertices, const Tensor& rotation, const Tensor& sc
   require(vertices.dim() == 3 && vertices.size(2) == 3, "project: vertices must be (B, N, 3)");
   require_shape(rotation, {vertices.size(0), 3, 3}, "project: rotation must be (B, 3, 3)");
   require_shape(scale, {vertices.size(0)}, "project: scale must be (B,)");
-  require(
-      rotation.scalar_type() == vertices.scalar_type() && scale.scalar_type() == vertices.scalar_type(),
-      "project: all arguments must have one dtype");
+  require_dtype_of(vertices, {&rotation, &scale}, "project: all arguments must have one dtype");
 }
 
 template <class T>
@@ -45,7 +43,7 @@ Tensor project_cpu(
   const Tensor translation = as_contiguous(translation_in), scale = as_contiguous(scale_in);
   const int64_t B = vertices.size(0), N = vertices.size(1), blocks = (N + kBlock - 1) / kBlock;
   require_shape(translation, {B, 2}, "project: translation must be (B, 2)");
-  require(translation.scalar_type() == vertices.scalar_type(), "project: all arguments must have one dtype");
+  require_dtype_of(vertices, {&translation}, "project: all arguments must have one dtype");
   const Tensor points = uninitialised(vertices, {B, N, 3});
   dispatch_floating(vertices, "project", [&](auto type) {
     using T = decltype(type);
@@ -94,7 +92,7 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> project_backward_cpu(
   const Tensor grad_points = as_contiguous(grad_points_in), scale = as_contiguous(scale_in);
   const int64_t B = vertices.size(0), N = vertices.size(1), blocks = (N + kBlock - 1) / kBlock;
   require_shape(grad_points, {B, N, 3}, "project_backward: grad_points must be (B, N, 3)");
-  require(grad_points.scalar_type() == vertices.scalar_type(), "project_backward: all arguments must have one dtype");
+  require_dtype_of(vertices, {&grad_points}, "project_backward: all arguments must have one dtype");
   const Tensor grad_vertices = uninitialised(vertices, {B, N, 3});
   const Tensor grad_rotation = uninitialised(vertices, {B, 3, 3});
   const Tensor grad_translation = uninitialised(vertices, {B, 2});

@@ -24,8 +24,6 @@ void locate_block(
   }
   texels.right = width > 1 ? 1 : 0;
   texels.lower = height > 1 ? width : 0;
-  texels.has_right = width > 1 ? T(1) : T(0);
-  texels.has_lower = height > 1 ? T(1) : T(0);
   texels.interior = cut == 0 && width > 1 && height > 1;
 }
 
@@ -49,10 +47,9 @@ void sample_plane(const I* plane, const TexelBlock<T>& __restrict__ t, int64_t n
     return;
   }
   for (int64_t i = 0; i < n; ++i) {
-    const T left = hat(t.x_place[i]), right = t.has_right * hat(t.x_place[i] - T(1));
-    const T upper = weighted_pair(left, v.upper_left[i], right, v.upper_right[i]);
-    const T lower = weighted_pair(left, v.lower_left[i], right, v.lower_right[i]);
-    out[i] = static_cast<I>(weighted_pair(hat(t.y_place[i]), upper, t.has_lower * hat(t.y_place[i] - T(1)), lower));
+    const PairWeights<T> x = pair_weights(t.x_place[i], t.right != 0), y = pair_weights(t.y_place[i], t.lower != 0);
+    const T upper = x.sum(v.upper_left[i], v.upper_right[i]), lower = x.sum(v.lower_left[i], v.lower_right[i]);
+    out[i] = static_cast<I>(y.sum(upper, lower));
   }
 }
 
@@ -67,30 +64,29 @@ void add_point_gradients(
     for (int64_t i = 0; i < n; ++i) {
       const T g = static_cast<T>(grad[i]), x = t.x_place[i];
       const T upper_dx = v.upper_right[i] - v.upper_left[i], lower_dx = v.lower_right[i] - v.lower_left[i];
-      const T dy = (v.lower_left[i] + x * lower_dx) - (v.upper_left[i] + x * upper_dx);
+      const T upper = interpolate(v.upper_left[i], v.upper_right[i], x);
+      const T lower = interpolate(v.lower_left[i], v.lower_right[i], x);
       grad_x[i] += g * interpolate(upper_dx, lower_dx, t.y_place[i]);
-      grad_y[i] += g * dy;
+      grad_y[i] += g * (lower - upper);
     }
     return;
   }
   for (int64_t i = 0; i < n; ++i) {
-    const T g = static_cast<T>(grad[i]), x = t.x_place[i], y = t.y_place[i];
-    const T left = hat(x), right = t.has_right * hat(x - T(1));
-    const T upper = weighted_pair(left, v.upper_left[i], right, v.upper_right[i]);
-    const T lower = weighted_pair(left, v.lower_left[i], right, v.lower_right[i]);
-    const T left_slope = hat_slope(x, T(0)), right_slope = t.has_right * hat_slope(x, T(1));
-    const T upper_dx = weighted_pair(left_slope, v.upper_left[i], right_slope, v.upper_right[i]);
-    const T lower_dx = weighted_pair(left_slope, v.lower_left[i], right_slope, v.lower_right[i]);
-    grad_x[i] += g * weighted_pair(hat(y), upper_dx, t.has_lower * hat(y - T(1)), lower_dx);
-    grad_y[i] += g * weighted_pair(hat_slope(y, T(0)), upper, t.has_lower * hat_slope(y, T(1)), lower);
+    const PairWeights<T> x = pair_weights(t.x_place[i], t.right != 0), y = pair_weights(t.y_place[i], t.lower != 0);
+    const T upper = x.sum(v.upper_left[i], v.upper_right[i]), lower = x.sum(v.lower_left[i], v.lower_right[i]);
+    const T upper_dx = x.slope(v.upper_left[i], v.upper_right[i]),
+            lower_dx = x.slope(v.lower_left[i], v.lower_right[i]);
+    const T g = static_cast<T>(grad[i]);
+    grad_x[i] += g * y.sum(upper_dx, lower_dx);
+    grad_y[i] += g * y.slope(upper, lower);
   }
 }
 
 template <class T>
 void weigh_texels(const TexelBlock<T>& __restrict__ t, TexelWeights<T>& __restrict__ weights) {
   for (int64_t i = 0; i < kVertexBlock; ++i) {
-    const T left = hat(t.x_place[i]), right = t.has_right * hat(t.x_place[i] - T(1));
-    const T upper = hat(t.y_place[i]), lower = t.has_lower * hat(t.y_place[i] - T(1));
+    const PairWeights<T> x = pair_weights(t.x_place[i], t.right != 0), y = pair_weights(t.y_place[i], t.lower != 0);
+    const T left = x.sum(T(1), T(0)), right = x.sum(T(0), T(1)), upper = y.sum(T(1), T(0)), lower = y.sum(T(0), T(1));
     weights.upper_left[i] = upper * left;
     weights.upper_right[i] = upper * right;
     weights.lower_left[i] = lower * left;

@@ -8,9 +8,9 @@
 namespace stn {
 
 // Where a coordinate lies on one axis: between texels `first` and `first + 1`, both of them inside the image wherever
-// the axis has two; place = coordinate - first, in [0, 1) in the interior. The texel at `offset` from `first` weighs
-// hat(place - offset): a texel outside the image is never one of the pair, and one of the pair that the coordinate does
-// not reach weighs nothing, so zero padding needs no further test.
+// the axis has two; place = coordinate - first, in [0, 1) in the interior. A texel outside the image is never one of
+// the pair, and one of the pair that the coordinate does not reach does not count, so zero padding needs no further
+// test.
 template <class T>
 struct AxisPlace {
   int32_t first;
@@ -40,35 +40,53 @@ STN_HD AxisPlace<T> axis_place(T coordinate, int32_t size) {
   return {first, x - static_cast<T>(first)};
 }
 
-// The weight of a texel at distance d.
+// The pair's texels at offset 0 and 1: whether the point lies within their reach, what they weigh there, and the
+// derivative of that, at the kinks the one from the right.
 template <class T>
-STN_HD T hat(T d) {
-  const T weight = T(1) - (d < T(0) ? -d : d);
-  return weight > T(0) ? weight : T(0);
-}
-
-// Its derivative for the texel at `offset` (0 or 1), at the kinks the one from the right. Compares the place itself:
-// place - offset would round a place just below 0 to the kink of the next texel.
-template <class T>
-STN_HD T hat_slope(T place, T offset) {
-  const T inside = place < offset ? T(1) : T(-1);
-  return (place >= offset - T(1)) & (place < offset + T(1)) ? inside : T(0);
+STN_HD bool reaches(T place, T offset) {
+  return (place >= offset - T(1)) & (place < offset + T(1));
 }
 
 template <class T>
-STN_HD T interpolate(T near, T far, T place) {
-  return near + place * (far - near);
-}
-
-// weight x value where the weight is not 0: a texel outside the image does not count even if its stand-in is NaN.
-template <class T>
-STN_HD T weighted(T weight, T value) {
-  return weight != T(0) ? weight * value : T(0);
+STN_HD T first_weight(T place) {
+  return place < T(0) ? T(1) + place : T(1) - place;
 }
 
 template <class T>
-STN_HD T weighted_pair(T weight0, T value0, T weight1, T value1) {
-  return weighted(weight0, value0) + weighted(weight1, value1);
+STN_HD T second_weight(T place) {
+  return place < T(1) ? place : T(2) - place;
+}
+
+template <class T>
+STN_HD T weight_slope(T place, T offset) {
+  return place < offset ? T(1) : T(-1);
+}
+
+// Between two texels of the image: the weights of the pair where both are reached.
+template <class T>
+STN_HD T interpolate(T first, T second, T place) {
+  return (T(1) - place) * first + place * second;
+}
+
+// Anywhere: a texel that is not reached does not count, whatever it holds, since it may stand for one outside.
+template <class T>
+struct PairWeights {
+  T first, second, first_slope, second_slope;
+  bool reaches_first, reaches_second;
+
+  STN_HD T sum(T a, T b) const {
+    return (reaches_first ? first * a : T(0)) + (reaches_second ? second * b : T(0));
+  }
+
+  STN_HD T slope(T a, T b) const {
+    return (reaches_first ? first_slope * a : T(0)) + (reaches_second ? second_slope * b : T(0));
+  }
+};
+
+template <class T>
+STN_HD PairWeights<T> pair_weights(T place, bool has_second) {
+  return {first_weight(place),       second_weight(place), weight_slope(place, T(0)),
+          weight_slope(place, T(1)), reaches(place, T(0)), static_cast<bool>(reaches(place, T(1)) & has_second)};
 }
 
 }  // namespace stn

@@ -11,9 +11,8 @@ template <class T>
 struct TexelBlock {
   int32_t first[kVertexBlock];  // index in the plane of the upper left texel
   T x_place[kVertexBlock], y_place[kVertexBlock];
-  int32_t right, lower;    // from that texel to the right one and to the lower one: 1 and W, or 0 where there is none
-  T has_right, has_lower;  // 1, or 0 where the axis has one texel only
-  bool interior;           // all four texels of every point lie in the image
+  int32_t right, lower;  // from that texel to the right one and to the lower one: 1 and W, or 0 where there is none
+  bool interior;         // all four texels of every point lie in the image
 };
 
 // One plane's values at those texels.
@@ -22,7 +21,7 @@ struct TexelValues {
   T upper_left[kVertexBlock], upper_right[kVertexBlock], lower_left[kVertexBlock], lower_right[kVertexBlock];
 };
 
-// What each of those texels weighs, 0 outside the image.
+// What each of those texels weighs, 0 where the point does not reach it.
 template <class T>
 struct TexelWeights {
   T upper_left[kVertexBlock], upper_right[kVertexBlock], lower_left[kVertexBlock], lower_right[kVertexBlock];

@@ -55,18 +55,18 @@ class VertexBins {
  public:
   explicit VertexBins(const std::vector<Candidate<T>>& candidates) : sorted_(candidates.size()) {
     place_grid(candidates);
-    std::vector<int32_t> cell(candidates.size());
+    std::vector<int32_t> cell_of(candidates.size());
     starts_.assign(static_cast<size_t>(columns_ * rows_ + 1), 0);
     for (size_t n = 0; n < candidates.size(); ++n) {
-      cell[n] = row(candidates[n].y) * columns_ + column(candidates[n].x);
-      ++starts_[static_cast<size_t>(cell[n]) + 1];
+      cell_of[n] = row(candidates[n].y) * columns_ + column(candidates[n].x);
+      ++starts_[static_cast<size_t>(cell_of[n]) + 1];
     }
     for (size_t i = 1; i < starts_.size(); ++i) {
       starts_[i] += starts_[i - 1];
     }
     std::vector<int32_t> next(starts_.begin(), starts_.end() - 1);
     for (size_t n = 0; n < candidates.size(); ++n) {
-      sorted_[static_cast<size_t>(next[static_cast<size_t>(cell[n])]++)] = candidates[n];
+      sorted_[static_cast<size_t>(next[static_cast<size_t>(cell_of[n])]++)] = candidates[n];
     }
   }
 
@@ -97,8 +97,8 @@ class VertexBins {
     const double side = std::sqrt(std::max(width * height, 1e-30) / count);
     columns_ = cells_along(width, side, count);
     rows_ = cells_along(height, side, count);
-    per_column_ = width > 0 ? static_cast<T>(columns_ / width) : T(0);
-    per_row_ = height > 0 ? static_cast<T>(rows_ / height) : T(0);
+    per_column_ = cells_per_pixel(columns_, width);
+    per_row_ = cells_per_pixel(rows_, height);
   }
 
   // From the smallest to the largest coordinate, but at most three times as wide as the middle 90 % of a sample: a few
@@ -131,13 +131,24 @@ class VertexBins {
     return static_cast<int32_t>(std::min(std::max(std::ceil(length / side), 1.0), std::max(count, 1.0)));
   }
 
+  // 0, which puts all into one cell, for an extent too small to divide by.
+  static T cells_per_pixel(int32_t cells, double extent) {
+    const T quotient = static_cast<T>(cells / extent);
+    return std::isfinite(quotient) ? quotient : T(0);
+  }
+
   // Monotone in x, and clamped before the conversion, so that a vertex inside a box lies in a cell of the box.
+  static int32_t cell(T offset, T per_pixel, int32_t cells) {
+    const T place = offset * per_pixel;
+    return place > T(0) ? static_cast<int32_t>(std::min(place, static_cast<T>(cells - 1))) : 0;
+  }
+
   int32_t column(T x) const {
-    return static_cast<int32_t>(std::min(std::max((x - left_) * per_column_, T(0)), static_cast<T>(columns_ - 1)));
+    return cell(x - left_, per_column_, columns_);
   }
 
   int32_t row(T y) const {
-    return static_cast<int32_t>(std::min(std::max((y - top_) * per_row_, T(0)), static_cast<T>(rows_ - 1)));
+    return cell(y - top_, per_row_, rows_);
   }
 
   T left_, right_, top_, bottom_, per_column_, per_row_;

@@ -1,6 +1,12 @@
 // Three passes over one image: areas summed per vertex (facing), facing vertices sorted into screen cells, and one
 // pass over the triangles, each looking at the vertices of the cells that its box touches. Linear in vertices,
 // triangles and cells touched. One task an image.
+#if defined(__clang__)
+#pragma clang fp contract(off)
+#elif defined(__GNUC__)
+#pragma GCC optimize("fp-contract=off")  // visibility_math.h
+#endif
+
 #include "visibility/visibility_cpu.h"
 
 #include <limits>
@@ -37,7 +43,7 @@ void for_each_listed_face(const Index* faces, int64_t count, int64_t N, const F&
 
 template <class F>
 void for_each_face(const Mesh& mesh, int64_t N, const F& f) {
-  if (mesh.faces == nullptr) {
+  if (mesh.grid) {
     for_each_grid_face(mesh.P, mesh.Q, f);
   } else if (mesh.wide) {
     for_each_listed_face(static_cast<const int64_t*>(mesh.faces), mesh.F, N, f);
@@ -108,42 +114,48 @@ template void visible_vertices<double>(const double*, int64_t, const Mesh&, doub
 
 namespace {
 
+// Listed faces of a batch: one list for all images, or one for each.
+class FaceLists {
+ public:
+  FaceLists(const Tensor& faces, int64_t B)
+      : faces_(as_contiguous(faces)), wide_(faces.scalar_type() == ScalarType::Long) {
+    const int64_t dims = faces_.dim();
+    require(
+        (dims == 2 || (dims == 3 && faces_.size(0) == B)) && faces_.size(dims - 1) == 3,
+        "visibility: faces must be (F, 3) or (B, F, 3)");
+    require(wide_ || faces_.scalar_type() == ScalarType::Int, "visibility: faces must be int32 or int64");
+    F_ = faces_.size(dims - 2);
+    stride_ = dims == 2 ? 0 : F_ * 3 * (wide_ ? 8 : 4);
+  }
+
+  Mesh of_image(int64_t b) const {
+    return {false, 0, 0, F_ == 0 ? nullptr : pointer<char>(faces_) + b * stride_, wide_, F_};
+  }
+
+ private:
+  Tensor faces_;
+  bool wide_;
+  int64_t F_, stride_;  // stride in bytes
+};
+
 Tensor visibility_cpu(
-    const Tensor& points_in, const std::optional<Tensor>& faces_in, int64_t P, int64_t Q, double tolerance) {
+    const Tensor& points_in, const std::optional<Tensor>& faces, int64_t P, int64_t Q, double tolerance) {
   require(points_in.dim() == 3 && points_in.size(2) == 3, "visibility: points must be (B, N, 3)");
   const Tensor points = as_contiguous(points_in);
   const int64_t B = points.size(0), N = points.size(1);
   require(N < std::numeric_limits<int32_t>::max(), "visibility: at most 2^31 - 2 vertices an image");
-  Mesh mesh = {nullptr, false, 0, P, Q};
-  int64_t face_stride = 0;  // bytes from one image's faces to the next image's
-  Tensor faces;
-  if (faces_in.has_value()) {
-    faces = as_contiguous(*faces_in);
-    const bool shared = faces.dim() == 2;
-    require(shared || (faces.dim() == 3 && faces.size(0) == B), "visibility: faces must be (F, 3) or (B, F, 3)");
-    require(faces.size(faces.dim() - 1) == 3, "visibility: faces must be (F, 3) or (B, F, 3)");
-    mesh.wide = faces.scalar_type() == ScalarType::Long;
-    require(mesh.wide || faces.scalar_type() == ScalarType::Int, "visibility: faces must be int32 or int64");
-    mesh.F = faces.size(faces.dim() - 2);
-    face_stride = shared ? 0 : mesh.F * 3 * (mesh.wide ? 8 : 4);
-  } else {
-    require(P >= 0 && Q >= 0 && P * Q == N, "visibility: P Q must be N");
+  if (!faces.has_value()) {
+    require_grid(P, Q, N, "visibility: P Q must be N");
   }
+  const std::optional<FaceLists> lists = faces.has_value() ? std::optional<FaceLists>({*faces, B}) : std::nullopt;
   const Tensor visible = uninitialised(points, {B, N});
-  // A tensor without faces has no storage, but its mesh is not the grid.
-  const char* listed = faces_in.has_value() ? static_cast<const char*>(faces.const_data_ptr()) : nullptr;
-  static const int64_t no_faces = 0;
-  if (faces_in.has_value() && listed == nullptr) {
-    listed = reinterpret_cast<const char*>(&no_faces);
-  }
   dispatch_floating(points, "visibility", [&](auto type) {
     using T = decltype(type);
     torch::stable::parallel_for(0, B, 1, [&](int64_t begin, int64_t end) {
       for (int64_t b = begin; b < end; ++b) {
-        Mesh own = mesh;
-        own.faces = listed == nullptr ? nullptr : listed + b * face_stride;
+        const Mesh mesh = lists.has_value() ? lists->of_image(b) : grid_mesh(P, Q);
         visible_vertices(
-            pointer<T>(points) + 3 * b * N, N, own, static_cast<T>(tolerance), mutable_pointer<T>(visible) + b * N);
+            pointer<T>(points) + 3 * b * N, N, mesh, static_cast<T>(tolerance), mutable_pointer<T>(visible) + b * N);
       }
     });
   });

@@ -5,12 +5,18 @@
 
 namespace stn {
 
-// A mesh is the P x Q grid (faces == nullptr) or F explicit faces of 32- or 64-bit indices.
+// The P x Q texture grid, or F listed faces of 32- or 64-bit indices.
 struct Mesh {
-  const void* faces;  // (F, 3) or nullptr
+  bool grid;
+  int64_t P, Q;
+  const void* faces;  // (F, 3), not for a grid
   bool wide;          // int64 indices
-  int64_t F, P, Q;
+  int64_t F;
 };
+
+inline Mesh grid_mesh(int64_t P, int64_t Q) {
+  return {true, P, Q, nullptr, false, 0};
+}
 
 // visible (N,): 1 where the vertex faces the viewer and no triangle hides it, else 0. Faces with an index outside
 // 0..N-1 are left out. points are (N, 3).

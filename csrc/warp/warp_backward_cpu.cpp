@@ -1,7 +1,8 @@
 // Backward: recomputes the points instead of keeping them. The gradient to theta is summed from the blocks' parts in
-// block order, whatever the number of threads; the gradient to the image has one task for each image, or for each plane
-// where there are fewer images than threads, and is repeatable too, so `deterministic` changes nothing here.
+// block order, whatever the number of threads; the gradient to the image (warp_grad_image_cpu.cpp) is repeatable too,
+// so `deterministic` changes nothing here.
 #include "common/tensor.h"
+#include "warp/warp_grad_image_cpu.h"
 #include "warp/warp_inputs.h"
 
 #define STN_KERNELS "warp/warp_all_kernels.h"
@@ -49,67 +50,66 @@ void grad_theta_cpu(
   }
 }
 
-template <class T, class I>
-void grad_image_cpu(const WarpParams<T, I>& params, I* grad_image) {
-  if (params.B * params.C == 0) {
-    return;
+// The gradients that arrived, contiguous and of matching sizes.
+struct WarpGradients {
+  std::optional<Tensor> texture, landmarks;
+
+  WarpGradients(
+      const WarpInputs& in, const std::optional<Tensor>& texture_in, const std::optional<Tensor>& landmarks_in) {
+    if (texture_in.has_value()) {
+      texture = as_contiguous(*texture_in);
+      require(texture->numel() == in.B * in.C * in.N, "warp_backward: grad_texture must be (B, C, P, Q)");
+      require(
+          texture->scalar_type() == in.image.scalar_type(), "warp_backward: grad_texture must have the image's dtype");
+    }
+    if (landmarks_in.has_value() && in.L > 0) {
+      landmarks = as_contiguous(*landmarks_in);
+      require_shape(*landmarks, {in.B, in.L, 2}, "warp_backward: grad_landmarks must be (B, L, 2)");
+      require(
+          landmarks->scalar_type() == in.theta.scalar_type(), "warp_backward: grad_landmarks must have theta's dtype");
+    }
   }
-  const auto kernel = STN_CHOOSE_KERNEL(warp_grad_planes<T, I>);
-  const bool by_image = params.B >= static_cast<int64_t>(torch::stable::get_num_threads());
-  const int64_t planes = by_image ? params.C : 1, tasks = by_image ? params.B : params.B * params.C;
-  for_each_plane_gradient<T>(grad_image, tasks, planes, params.H * params.W, [&](int64_t task, T* grad_planes) {
-    const int64_t first = task * planes;
-    kernel(params, first / params.C, first % params.C, planes, grad_planes);
-  });
+};
+
+template <class T, class I>
+void warp_backward_typed(
+    const WarpInputs& in, const WarpGradients& grads, const Tensor& parts, I* grad_image, T* grad_theta) {
+  const auto poses = in.poses<T>();
+  WarpParams<T, I> params = in.params<T, I>(poses);
+  params.grad_texture = grads.texture.has_value() ? pointer<I>(*grads.texture) : nullptr;
+  if (grad_theta != nullptr && grads.texture.has_value()) {
+    params.grad_parts = mutable_pointer<T>(parts);
+    const auto kernel = STN_CHOOSE_KERNEL(warp_grad_theta_block<T, I>);
+    for_each_task(params, /*reverse=*/true, kernel);
+  }
+  if (grad_theta != nullptr) {
+    const T* grad_landmarks = grads.landmarks.has_value() ? pointer<T>(*grads.landmarks) : nullptr;
+    grad_theta_cpu<T>(in, poses, params.grad_parts, grad_landmarks, grad_theta);
+  }
+  if (grad_image != nullptr && grads.texture.has_value()) {
+    grad_image_cpu(params, grad_image);
+  } else if (grad_image != nullptr) {
+    std::fill_n(grad_image, in.image.numel(), static_cast<I>(0.0f));
+  }
 }
 
 std::tuple<Tensor, Tensor> warp_backward_cpu(
-    const std::optional<Tensor>& grad_texture_in, const std::optional<Tensor>& grad_landmarks_in, const Tensor& image,
+    const std::optional<Tensor>& grad_texture, const std::optional<Tensor>& grad_landmarks, const Tensor& image,
     const Tensor& theta, const Tensor& mean, const Tensor& basis, const std::optional<Tensor>& landmarks,
     bool image_needed, bool theta_needed, bool /*deterministic*/) {
   const WarpInputs in(image, theta, mean, basis, landmarks);
-  std::optional<Tensor> grad_texture, grad_landmarks;
-  if (grad_texture_in.has_value()) {
-    grad_texture = as_contiguous(*grad_texture_in);
-    require(grad_texture->numel() == in.B * in.C * in.N, "warp_backward: grad_texture must be (B, C, P, Q)");
-    require(
-        grad_texture->scalar_type() == in.image.scalar_type(),
-        "warp_backward: grad_texture must have the image's dtype");
-  }
-  if (grad_landmarks_in.has_value() && in.L > 0) {
-    grad_landmarks = as_contiguous(*grad_landmarks_in);
-    require_shape(*grad_landmarks, {in.B, in.L, 2}, "warp_backward: grad_landmarks must be (B, L, 2)");
-    require(
-        grad_landmarks->scalar_type() == in.theta.scalar_type(),
-        "warp_backward: grad_landmarks must have theta's dtype");
-  }
-  const int64_t D = 6 + in.K, blocks = ceil_divide(in.N, kVertexBlock);
-  const bool by_texture = theta_needed && grad_texture.has_value();
-  const Tensor grad_image =
-      image_needed ? uninitialised(in.image, {in.B, in.C, in.H, in.W}) : uninitialised(in.image, {0});
-  const Tensor grad_theta = theta_needed ? uninitialised(in.theta, {in.B, D}) : uninitialised(in.theta, {0});
-  const Tensor parts = by_texture ? uninitialised(in.theta, {blocks, in.B, D}) : uninitialised(in.theta, {0});
+  const WarpGradients grads(in, grad_texture, grad_landmarks);
+  const Tensor none_of_image = uninitialised(in.image, {0}), none_of_theta = uninitialised(in.theta, {0});
+  const int64_t D = 6 + in.K, blocks = theta_needed && grads.texture.has_value() ? ceil_divide(in.N, kVertexBlock) : 0;
+  const Tensor grad_image = image_needed ? uninitialised(in.image, {in.B, in.C, in.H, in.W}) : none_of_image;
+  const Tensor grad_theta = theta_needed ? uninitialised(in.theta, {in.B, D}) : none_of_theta;
+  const Tensor parts = uninitialised(in.theta, {blocks, in.B, D});
   dispatch_image(in.image, in.theta, "warp_backward", [&](auto coordinate_type, auto image_type) {
     using T = decltype(coordinate_type);
     using I = decltype(image_type);
-    const auto poses = in.poses<T>();
-    WarpParams<T, I> params = in.params<T, I>(poses);
-    params.grad_texture = grad_texture.has_value() ? pointer<I>(*grad_texture) : nullptr;
-    if (by_texture) {
-      params.grad_parts = mutable_pointer<T>(parts);
-      const auto kernel = STN_CHOOSE_KERNEL(warp_grad_theta_block<T, I>);
-      for_each_task(params, kernel);
-    }
-    if (theta_needed) {
-      grad_theta_cpu<T>(
-          in, poses, params.grad_parts, grad_landmarks.has_value() ? pointer<T>(*grad_landmarks) : nullptr,
-          mutable_pointer<T>(grad_theta));
-    }
-    if (image_needed && grad_texture.has_value()) {
-      grad_image_cpu(params, mutable_pointer<I>(grad_image));
-    } else if (image_needed) {
-      std::fill_n(mutable_pointer<I>(grad_image), grad_image.numel(), static_cast<I>(0.0f));
-    }
+    warp_backward_typed<T, I>(
+        in, grads, parts, image_needed ? mutable_pointer<I>(grad_image) : nullptr,
+        theta_needed ? mutable_pointer<T>(grad_theta) : nullptr);
   });
   return {grad_image, grad_theta};
 }

@@ -24,20 +24,24 @@ void hide_vertices(const T* points, int64_t B, int64_t N, const Mesh& mesh, T to
   });
 }
 
+std::optional<Tensor> checked_valid(const std::optional<Tensor>& valid, int64_t N) {
+  if (!valid.has_value()) {
+    return std::nullopt;
+  }
+  require_shape(*valid, {N}, "warp: valid must be (N,)");
+  require(valid->scalar_type() == ScalarType::Bool, "warp: valid must be bool");
+  return as_contiguous(*valid);
+}
+
 std::tuple<Tensor, Tensor, Tensor> warp_cpu(
     const Tensor& image, const Tensor& theta, const Tensor& mean, const Tensor& basis,
     const std::optional<Tensor>& landmarks, const std::optional<Tensor>& valid_in, int64_t P, int64_t Q,
     const std::string& visibility, double tolerance) {
   const WarpInputs in(image, theta, mean, basis, landmarks);
-  require(P >= 0 && Q >= 0 && P * Q == in.N, "warp: P Q must be N");
+  require_grid(P, Q, in.N, "warp: P Q must be N");
   require(visibility == "hard" || visibility == "none", "warp: visibility must be hard or none");
   const bool hidden = visibility == "hard";
-  std::optional<Tensor> valid;
-  if (valid_in.has_value()) {
-    valid = as_contiguous(*valid_in);
-    require_shape(*valid, {in.N}, "warp: valid must be (N,)");
-    require(valid->scalar_type() == ScalarType::Bool, "warp: valid must be bool");
-  }
+  const std::optional<Tensor> valid = checked_valid(valid_in, in.N);
   const Tensor texture = uninitialised(in.image, {in.B, in.C, P, Q});
   const Tensor mask = uninitialised(in.theta, {in.B, 1, P, Q});
   const Tensor projected = uninitialised(in.theta, {in.B, in.L, 2});
@@ -52,11 +56,10 @@ std::tuple<Tensor, Tensor, Tensor> warp_cpu(
     params.mask = mutable_pointer<T>(mask);
     params.points = hidden ? mutable_pointer<T>(points) : nullptr;
     const auto kernel = STN_CHOOSE_KERNEL(warp_block<T, I>);
-    for_each_task(params, kernel);
+    for_each_task(params, /*reverse=*/false, kernel);
     if (hidden) {
       hide_vertices(
-          pointer<T>(points), in.B, in.N, {nullptr, false, 0, P, Q}, static_cast<T>(tolerance),
-          mutable_pointer<T>(mask));
+          pointer<T>(points), in.B, in.N, grid_mesh(P, Q), static_cast<T>(tolerance), mutable_pointer<T>(mask));
     }
     project_landmarks(in.landmark_params(poses), mutable_pointer<T>(projected));
   });
