@@ -7,6 +7,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+INSTALL := $(PIP) install --quiet -c constraints.txt
 SOURCES := $(shell find csrc -name '*.cpp' -o -name '*.h' -o -name '*.cu')
 LIBRARY := stn3dmm_cuda/_cpu.abi3.so
 
@@ -19,15 +20,15 @@ demo: build
 test: lint
 	$(BIN)/python -m pytest
 
-build: $(LIBRARY) $(VENV)/linked
+build: $(LIBRARY)
 
-lint: build
+lint: $(VENV)/developed $(LIBRARY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/clang-format --dry-run --Werror $(SOURCES)
 
-format: $(VENV)/installed
+format: $(VENV)/developed
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
 	$(BIN)/clang-format -i $(SOURCES)
@@ -46,20 +47,20 @@ wheel: $(VENV)/installed
 	    $(foreach room,pose project sample visibility warp,$(CURDIR)/tests/test_$(room).py)
 	cd build/wheel-proof && bin/stn3dmm doctor
 
+# The package in place (sources are used where they are, and `stn3dmm` is a command) and what it needs to run.
 $(VENV)/installed: constraints.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) install --quiet -c constraints.txt torch numpy
-	$(PIP) install --quiet -c constraints.txt setuptools wheel ninja scipy pillow scikit-image rich typer jinja2 \
-	    pytest hypothesis ruff mypy clang-format
+	$(INSTALL) torch numpy setuptools wheel ninja
+	$(INSTALL) --no-build-isolation --editable .
+	touch $@
+
+# What the tests, the linters and the formatters need besides.
+$(VENV)/developed: $(VENV)/installed
+	$(INSTALL) --no-build-isolation --editable '.[dev]'
 	touch $@
 
 $(LIBRARY): $(VENV)/installed setup.py $(SOURCES)
 	$(BIN)/python setup.py --quiet build_ext --inplace
-	touch $@
-
-# An editable install: sources are used where they are, and `stn3dmm` is a command.
-$(VENV)/linked: $(LIBRARY) pyproject.toml
-	test -e $@ || $(PIP) install --quiet --no-deps --no-build-isolation -e .
 	touch $@
 
 clean:

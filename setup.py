@@ -11,7 +11,11 @@ import sys
 from pathlib import Path
 
 from setuptools import setup
-from torch.utils.cpp_extension import BuildExtension, CppExtension
+
+try:
+    from torch.utils.cpp_extension import BuildExtension, CppExtension
+except ImportError:
+    sys.exit("setup.py: PyTorch is needed to build. Install torch first, or leave out --no-build-isolation.")
 
 ROOT = Path(__file__).parent
 ROOMS = ["pose", "vertices", "project", "grid", "sample", "visibility", "warp"]

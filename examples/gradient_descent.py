@@ -1,6 +1,6 @@
 """Gradient descent on theta through the layers of the paper, chained by hand: the authors' demonstration.
 
-    python examples/gradient_descent.py [FOLDER]
+    python examples/gradient_descent.py [FOLDER]        # the Python that stn3dmm is installed for; .venv/bin/python
 
 FOLDER (or the environment variable STN3DMM_DATA) holds the authors' model.mat and demodata.mat, itself or in bas2017/:
 then their model is fitted to the 21 landmarks of their six photographs. Without it the embedded model is fitted to
@@ -108,7 +108,10 @@ def descend(model: stn3dmm.MorphableModel, faces: Faces) -> torch.Tensor:
 def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     folder = sys.argv[1] if len(sys.argv) > 1 else os.environ.get("STN3DMM_DATA")
-    model, faces = real_faces(Path(folder)) if folder else generated_faces()
+    try:
+        model, faces = real_faces(Path(folder)) if folder else generated_faces()
+    except (FileNotFoundError, ValueError) as error:
+        sys.exit(f"gradient_descent.py: {error}")
     error = descend(model, faces)
     logging.info("landmark error per face: %s px", ", ".join(f"{value:.2f}" for value in error.tolist()))
     reached = bool((error <= GOAL).all())

@@ -70,6 +70,11 @@ class MorphableModel:
             if len(index) and (index.min() < -1 or index.max() >= N):
                 raise ValueError(f"MorphableModel: landmarks[{name!r}] must lie in -1..{N - 1} (-1 = no such vertex).")
 
+    def __repr__(self) -> str:
+        P, Q = self.grid_shape
+        landmarks = ", ".join(self.landmarks) or "none"
+        return f"MorphableModel({self.source!r}, grid {P} x {Q}, {self.mode_count} modes, landmarks: {landmarks})"
+
     @property
     def vertex_count(self) -> int:
         """N = P Q."""

@@ -41,6 +41,10 @@ def test_morphable_model_survives_its_file(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["model.npz"]
 
 
+def test_morphable_model_says_what_it_is() -> None:
+    assert repr(small_model()) == "MorphableModel('a test', grid 3 x 4, 2 modes, landmarks: aflw21)"
+
+
 def test_morphable_model_shape_by_hand() -> None:
     model = small_model(mean=np.zeros((12, 3)), basis=np.stack([np.ones((12, 3)), np.full((12, 3), 10.0)]))
     np.testing.assert_array_equal(model.shape([2.0, 0.5]), np.full((12, 3), 7.0))

@@ -1,0 +1,77 @@
+"""How closely do landmark fits follow the landmarks of real photographs?
+
+Six AFLW2000-3D photographs with 68 landmarks and the authors' six with 21, fitted by the embedded model and by the
+authors' ten-mode Basel model. NME is the mean landmark error over sqrt(w h) of the landmarks' tight box. The folder of
+the photographs is named by STN3DMM_DATA (aflw2000/, bas2017/); they are not part of the project.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import stn3dmm
+from rich.console import Console
+from rich.table import Table
+from stn3dmm.formats.bas2017 import read_demodata
+from stn3dmm.formats.labels import read_mat
+
+from benchmarks import harness
+
+
+def normalised_errors(model: stn3dmm.MorphableModel, folder: Path) -> dict[str, float]:
+    """Per cent NME of each AFLW2000-3D photograph."""
+    errors = {}
+    for path in sorted(folder.glob("*.mat")):
+        points = read_mat(path, "ibug68").points
+        fit = stn3dmm.fit_landmarks(model, points, indices="ibug68")
+        box = np.ptp(points, axis=0)
+        errors[path.stem] = 100 * float(fit.error[0]) / float(np.sqrt(box[0] * box[1]))
+    return errors
+
+
+def pixel_errors(model: stn3dmm.MorphableModel, folder: Path) -> dict[str, float]:
+    """Mean pixels of each of the authors' photographs."""
+    data = read_demodata(folder / "demodata.mat")
+    fit = stn3dmm.fit_landmarks(model, data.landmarks, visible=data.visible, indices="aflw21")
+    return {f"face{b + 1}": float(error) for b, error in enumerate(fit.error)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--save", action="store_true", help="write benchmarks/results/fit_accuracy.json")
+    options = parser.parse_args()
+    if "STN3DMM_DATA" not in os.environ:
+        parser.error("set STN3DMM_DATA to the folder that holds aflw2000/ and bas2017/")
+    data = Path(os.environ["STN3DMM_DATA"])
+    rows: list[dict[str, Any]] = []
+    models = {
+        "embedded, 42 modes": stn3dmm.embedded_model(),
+        "Basel, 10 modes": stn3dmm.load_model(data / "bas2017" / "model.mat"),
+    }
+    for name, model in models.items():
+        nme, pixels = normalised_errors(model, data / "aflw2000"), pixel_errors(model, data / "bas2017")
+        rows.append({"model": name, "modes": model.mode_count, "nme_percent": nme, "pixels": pixels})
+    result = Table(title="landmark fits, prior weight 1")
+    for heading in ("model", "AFLW2000-3D, % NME", "mean", "authors' six, px", "mean"):
+        result.add_column(heading)
+    for row in rows:
+        nme_values, pixel_values = list(row["nme_percent"].values()), list(row["pixels"].values())
+        result.add_row(
+            row["model"],
+            " ".join(f"{value:.2f}" for value in nme_values),
+            f"{np.mean(nme_values):.2f}",
+            " ".join(f"{value:.2f}" for value in pixel_values),
+            f"{np.mean(pixel_values):.2f}",
+        )
+    console = Console(width=140)
+    console.print(result)
+    if options.save:
+        console.print(f"wrote {harness.save('fit_accuracy', rows)}")
+
+
+if __name__ == "__main__":
+    main()
