@@ -18,6 +18,7 @@ import torch
 from torch import nn
 
 from stn3dmm_cuda import _checks
+from stn3dmm_cuda._buffers import copied, indices_copied
 from stn3dmm_cuda.grid import grid
 from stn3dmm_cuda.losses import masked
 from stn3dmm_cuda.pose import axis_angle_to_matrix
@@ -43,14 +44,9 @@ class Model(Protocol):
     def landmarks(self) -> Mapping[str, Any]: ...  # name -> (L,) vertex indices, -1 = no such vertex
 
 
-def _copied(array: Any, dtype: torch.dtype | None = None) -> torch.Tensor:
-    tensor = array.detach().clone() if isinstance(array, torch.Tensor) else torch.tensor(array)
-    return tensor if dtype is None else tensor.to(dtype)
-
-
 def _register_shape(layer: nn.Module, model: Model) -> None:
-    layer.register_buffer("mean", _copied(model.mean))
-    layer.register_buffer("basis", _copied(model.basis))
+    layer.register_buffer("mean", copied(model.mean))
+    layer.register_buffer("basis", copied(model.basis))
 
 
 class MorphableModelLayer(nn.Module):
@@ -168,7 +164,7 @@ class Visibility(nn.Module):
         self.mode = mode
         self.tolerance = tolerance
         self.temperature = temperature
-        self.register_buffer("valid", None if valid is None else _copied(valid, torch.bool))
+        self.register_buffer("valid", None if valid is None else copied(valid, torch.bool))
 
     def forward(self, points: torch.Tensor) -> torch.Tensor:
         seen = visibility(points, None, self.grid_shape, self.mode, self.tolerance, self.temperature)
@@ -201,7 +197,7 @@ class Selection(nn.Module):
 
     def __init__(self, indices: Any) -> None:
         super().__init__()
-        self.register_buffer("indices", _copied(indices, torch.int64))
+        self.register_buffer("indices", indices_copied("Selection", indices))
 
     def forward(self, points: torch.Tensor) -> torch.Tensor:
         exists = (self.indices >= 0) & (self.indices < points.shape[1])
@@ -267,8 +263,8 @@ class SpatialTransformer3DMM(nn.Module):
         self.tolerance = tolerance
         self.temperature = temperature
         _register_shape(self, model)
-        self.register_buffer("valid", _copied(model.valid, torch.bool))
-        indices = None if landmarks is None else _copied(model.landmarks[landmarks], torch.int64)
+        self.register_buffer("valid", copied(model.valid, torch.bool))
+        indices = None if landmarks is None else indices_copied(type(self).__name__, model.landmarks[landmarks])
         self.register_buffer("landmark_indices", indices)
         self._check_grid()
 

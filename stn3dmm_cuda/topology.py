@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import torch
 
+from stn3dmm_cuda import _checks
+
 
 def grid_faces(grid_shape: tuple[int, int], device: torch.device | str | None = None) -> torch.Tensor:
     """The triangles of a P x Q grid of vertices.
@@ -20,7 +22,8 @@ def grid_faces(grid_shape: tuple[int, int], device: torch.device | str | None = 
         (F, 3) int64 with F = 2 (P - 1) (Q - 1); F = 0 for a grid of one row or one column.
 
     Raises:
-        ValueError: a size is negative.
+        ValueError: not two sizes, or a negative one.
+        TypeError: sizes that are not integers.
 
     Source:
         docs/conventions.md#texture-grid
@@ -29,9 +32,7 @@ def grid_faces(grid_shape: tuple[int, int], device: torch.device | str | None = 
         >>> grid_faces((2, 2)).tolist()
         [[0, 2, 1], [3, 1, 2]]
     """
-    P, Q = grid_shape
-    if P < 0 or Q < 0:
-        raise ValueError(f"grid_faces: grid_shape must be (P, Q) with sizes of 0 or more; got {(P, Q)}.")
+    P, Q = _checks.pair("grid_faces", "grid_shape", grid_shape)
     index = torch.arange(P * Q, dtype=torch.int64, device=device).reshape(P, Q)
     here, right = index[:-1, :-1], index[:-1, 1:]
     below, opposite = index[1:, :-1], index[1:, 1:]

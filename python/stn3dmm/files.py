@@ -5,41 +5,85 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 
 @contextlib.contextmanager
 def atomic_path(target: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yields a temporary path beside ``target`` and renames it to ``target`` when the block succeeds.
+    """`atomic_paths` for one file."""
+    with atomic_paths([target]) as (temporary,):
+        yield temporary
 
-    If the block raises, the temporary file is removed and ``target`` stays as it was. The temporary name keeps the
-    suffix of the target, because image libraries choose the format by it. Missing parent folders are created.
+
+@contextlib.contextmanager
+def atomic_paths(targets: Sequence[str | os.PathLike[str]]) -> Iterator[list[Path]]:
+    """Yields a temporary path beside each target and renames all of them to the targets when the block succeeds.
+
+    If the block raises, the temporary files are removed and the targets stay as they were. The renames come last, one
+    after the other: should one of them fail, targets that did not exist before are removed again. A temporary name
+    keeps the suffix of its target, because image libraries choose the format by it. Missing parent folders are created.
 
     Raises:
-        OSError: the folder cannot be created or written.
+        OSError: a folder cannot be created or written, or a target cannot be replaced; it names the target.
     """
-    path = Path(target)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
-    os.close(handle)
-    temporary = Path(name)
+    paths = [Path(target) for target in targets]
+    temporaries: dict[str, Path] = {}  # the name of each temporary file -> its target
+    created: list[Path] = []
     try:
-        yield temporary
-        # mkstemp creates private files; a result gets the permissions that any other new file would get.
-        mask = os.umask(0)
-        os.umask(mask)
-        temporary.chmod(0o666 & ~mask)
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
+        for path in paths:
+            temporaries[_temporary_file(path)] = path
+        yield [Path(name) for name in temporaries]
+        _check_replaceable(paths)
+        for name, path in temporaries.items():
+            new = not path.exists()
+            os.replace(name, path)
+            created += [path] if new else []
+    except BaseException as error:
+        for leftover in [*map(Path, temporaries), *created]:
+            leftover.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno is not None and str(error.filename) in temporaries:
+            raise OSError(error.errno, error.strerror, str(temporaries[str(error.filename)])) from error
         raise
+
+
+def _temporary_file(target: Path) -> str:
+    """The name of a new empty file beside the target."""
+    check_folder(target.parent)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=".stn3dmm-", suffix=target.suffix)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(target)) from error
+    os.close(handle)
+    # mkstemp creates private files; a result gets the permissions that any other new file would get.
+    mask = os.umask(0)
+    os.umask(mask)
+    os.chmod(name, 0o666 & ~mask)
+    return name
+
+
+def _check_replaceable(targets: list[Path]) -> None:
+    for target in targets:
+        if target.is_dir():
+            raise IsADirectoryError(f"{target}: a folder; expected a file to write. Move the folder away.")
 
 
 def write_text(target: str | os.PathLike[str], text: str) -> None:
     """Writes UTF-8 text atomically."""
     with atomic_path(target) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def check_folder(path: str | os.PathLike[str]) -> None:
+    """NotADirectoryError if ``path``, or what it should lie in, is a file; a folder yet to be made is well."""
+    for place in (Path(path), *Path(path).parents):
+        if place.is_dir():
+            return
+        if place.exists():
+            raise NotADirectoryError(
+                f"{place}: not a folder; expected a folder for the results. Name another one or move the file away."
+            )
 
 
 def existing_file(path: str | os.PathLike[str], what: str) -> Path:

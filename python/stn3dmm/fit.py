@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import numbers
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from stn3dmm.arguments import array, real_tensor
 from stn3dmm.levenberg_marquardt import Problem, minimise
 from stn3dmm.morphable_model import MorphableModel
+from stn3dmm_cuda import _checks
 
-__all__ = ["Fit", "fit_landmarks"]
+__all__ = ["Fit", "UnusableLandmarksError", "fit_landmarks"]
 
 MINIMUM_LANDMARKS = 4  # scaled orthography has six unknowns, and three points leave the mirrored depth possible
+LARGEST_COORDINATE = 1e15  # pixels: double precision still tells neighbours apart, and squares are far from overflow
 CHUNK = 128  # images solved at once: bounds the memory of the Jacobians
 
 
@@ -24,6 +28,15 @@ class Fit:
 
     theta: torch.Tensor  # (B, 6 + K): r (radians), t (pixels), log s, alpha
     error: torch.Tensor  # (B,) mean distance in pixels over the visible landmarks
+
+
+class UnusableLandmarksError(ValueError):
+    """Landmarks that no face can be fitted to."""
+
+    def __init__(self, face: int, reason: str) -> None:
+        super().__init__(f"fit_landmarks: face {face}: {reason}")
+        self.face = face  # index in the batch
+        self.reason = reason  # a sentence that needs no knowledge of the code
 
 
 def fit_landmarks(
@@ -59,9 +72,10 @@ def fit_landmarks(
     Differentiable: no. Deterministic: yes.
 
     Raises:
-        ValueError: shapes that do not match, fewer than four usable landmarks in a face, usable landmarks that are not
-            finite or all coincide, an unknown landmark set, a negative prior weight.
-        TypeError: landmarks that are not real numbers.
+        UnusableLandmarksError: (a ValueError) fewer than four usable landmarks in a face; usable landmarks that are not
+            finite, beyond 1e15 pixels, all on one point, or so placed that no finite fit exists.
+        ValueError: shapes that do not match, an unknown landmark set, a negative prior weight.
+        TypeError: landmarks or a prior weight that are not real numbers, sizes or indices that are not whole numbers.
 
     Example:
         >>> import numpy as np
@@ -72,9 +86,11 @@ def fit_landmarks(
         >>> bool(fit.error[0] < 1e-3)
         True
     """
-    points = _as_tensor(landmarks, "landmarks")
+    points = real_tensor("fit_landmarks", "landmarks", landmarks).detach()
     dtype = points.dtype if isinstance(landmarks, torch.Tensor) and points.dtype == torch.float64 else torch.float32
     target, weight, vertices = _checked(model, points, visible, indices, image_size)
+    if not isinstance(prior_weight, numbers.Real):
+        raise TypeError(f"fit_landmarks: prior_weight must be a number; got {type(prior_weight).__name__}.")
     if not (math.isfinite(prior_weight) and prior_weight >= 0):
         raise ValueError(f"fit_landmarks: prior_weight must be finite and not negative; got {prior_weight}.")
     mean = torch.as_tensor(model.mean[vertices], dtype=torch.float64, device=target.device)
@@ -86,20 +102,9 @@ def fit_landmarks(
         ]
     theta = torch.cat([chunk[0] for chunk in chunks]) if chunks else target.new_zeros(0, 6 + model.mode_count)
     error = torch.cat([chunk[1] for chunk in chunks]) if chunks else target.new_zeros(0)
-    return Fit(theta=theta.to(dtype), error=error.to(dtype))
-
-
-def _as_tensor(values: torch.Tensor | npt.ArrayLike, name: str) -> torch.Tensor:
-    if isinstance(values, torch.Tensor):
-        tensor = values.detach()
-    else:
-        array = np.asarray(values)
-        if array.dtype.kind not in "fiub":
-            raise TypeError(f"fit_landmarks: {name} must be an array of real numbers; got dtype {array.dtype}.")
-        tensor = torch.from_numpy(np.ascontiguousarray(array, dtype=np.float64))
-    if tensor.is_complex():
-        raise TypeError(f"fit_landmarks: {name} must be real numbers; got dtype {tensor.dtype}.")
-    return tensor
+    fit = Fit(theta=theta.to(dtype), error=error.to(dtype))
+    _check_finite(fit)
+    return fit
 
 
 def _checked(
@@ -122,18 +127,18 @@ def _checked(
     used = _visibility(visible, points, target.shape[0], L)
     used &= torch.as_tensor(vertices >= 0, device=target.device)
     if image_size is not None:
-        H, W = image_size
+        H, W = _checks.pair("fit_landmarks", "image_size", image_size)
         inside = (target >= 0).all(-1) & (target[..., 0] <= W - 1) & (target[..., 1] <= H - 1)
         # A landmark that is not finite is a fault to report, not one outside the picture.
         used &= inside | ~torch.isfinite(target).all(-1)
-    _check_usable(target, used)
+    _check_usable(target, used, "" if image_size is None else " and inside the picture")
     target = torch.where(used[..., None], target, torch.zeros_like(target))
     return target, used.to(torch.float64), np.maximum(vertices, 0)
 
 
 def _vertex_indices(model: MorphableModel, indices: str | npt.ArrayLike) -> npt.NDArray[np.int64]:
     if not isinstance(indices, str):
-        raw = np.asarray(indices)
+        raw = array("fit_landmarks", "indices", indices)
         if raw.dtype.kind not in "iu":
             raise TypeError(f"fit_landmarks: indices must be whole numbers or the name of a set; got {raw.dtype}.")
     vertices = model.landmark_indices(indices)
@@ -146,7 +151,7 @@ def _vertex_indices(model: MorphableModel, indices: str | npt.ArrayLike) -> npt.
 def _visibility(visible: torch.Tensor | npt.ArrayLike | None, points: torch.Tensor, B: int, L: int) -> torch.Tensor:
     if visible is None:
         return torch.ones(B, L, dtype=torch.bool, device=points.device)
-    flags = _as_tensor(visible, "visible").to(points.device)
+    flags = real_tensor("fit_landmarks", "visible", visible).detach().to(points.device)
     if flags.shape != points.shape[:-1]:
         raise ValueError(
             f"fit_landmarks: visible must be {tuple(points.shape[:-1])} as in landmarks; got {tuple(flags.shape)}."
@@ -156,24 +161,41 @@ def _visibility(visible: torch.Tensor | npt.ArrayLike | None, points: torch.Tens
     return (flags != 0).reshape(B, L)
 
 
-def _check_usable(target: torch.Tensor, used: torch.Tensor) -> None:
+def _check_usable(target: torch.Tensor, used: torch.Tensor, inside: str) -> None:
     broken = (used & ~torch.isfinite(target).all(-1)).nonzero()
     if len(broken):
         b, landmark = broken[0].tolist()
-        raise ValueError(
-            f"fit_landmarks: landmark {landmark} of face {b} is visible but not finite. Mark it as not visible."
+        raise UnusableLandmarksError(
+            b, f"landmark {landmark} (counted from 0) is visible but not finite. Mark it as not visible."
+        )
+    far = (used & (target.abs() > LARGEST_COORDINATE).any(-1)).nonzero()
+    if len(far):
+        b, landmark = far[0].tolist()
+        raise UnusableLandmarksError(
+            b,
+            f"landmark {landmark} (counted from 0) lies too far out at {target[b, landmark].tolist()}; coordinates "
+            f"must be at most {LARGEST_COORDINATE:.0e} pixels. Correct it or mark it as not visible.",
         )
     counts = used.sum(dim=1)
     few = (counts < MINIMUM_LANDMARKS).nonzero()
     if len(few):
         b = int(few[0])
-        raise ValueError(
-            f"fit_landmarks: face {b} has {int(counts[b])} usable landmarks; at least {MINIMUM_LANDMARKS} are needed "
-            "(visible, with a vertex in the model, inside the image if image_size is given)."
+        raise UnusableLandmarksError(
+            b,
+            f"{int(counts[b])} usable landmarks; at least {MINIMUM_LANDMARKS} are needed that are visible, "
+            f"known to the model{inside}.",
         )
     infinity = torch.full_like(target, math.inf)
     low = torch.where(used[..., None], target, infinity).amin(dim=1)
     high = torch.where(used[..., None], target, -infinity).amax(dim=1)
     point = ((high - low).amax(dim=1) <= 0).nonzero() if len(target) else few
     if len(point):
-        raise ValueError(f"fit_landmarks: all usable landmarks of face {int(point[0])} lie on one point.")
+        raise UnusableLandmarksError(int(point[0]), "all usable landmarks lie on one point.")
+
+
+def _check_finite(fit: Fit) -> None:
+    broken = (~(torch.isfinite(fit.theta).all(dim=1) & torch.isfinite(fit.error))).nonzero()
+    if len(broken):
+        raise UnusableLandmarksError(
+            int(broken[0]), "no finite fit was found; are the landmarks in pixels, and those of a face?"
+        )

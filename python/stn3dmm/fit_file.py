@@ -43,13 +43,19 @@ class FitRecord:
 
 
 def save_fit(path: str | os.PathLike[str], record: FitRecord) -> None:
-    """Writes the fit atomically; the suffix .json or .npz chooses the format."""
+    """Writes the fit atomically; the suffix .json or .npz chooses the format.
+
+    Raises:
+        ValueError: another suffix, or a fit that is not finite.
+        OSError: the file cannot be written.
+    """
+    _check_finite(path, record)
     content = {"version": FILE_VERSION, **dataclasses.asdict(record)}
     suffix = Path(path).suffix
     if suffix == ".json":
         content["theta"] = record.theta.tolist()
         content["angles"] = {name: round(value, 4) for name, value in head_angles(record.theta)._asdict().items()}
-        write_text(path, json.dumps(content, indent=1) + "\n")
+        write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
     elif suffix == ".npz":
         arrays: dict[str, Any] = {name: np.asarray(value) for name, value in content.items()}
         arrays["mode_names"] = np.array(record.mode_names, dtype=np.str_)
@@ -86,9 +92,13 @@ def load_fit(path: str | os.PathLike[str]) -> FitRecord:
         raise ValueError(f"{file}: not a fit that 'stn3dmm fit' wrote ({reason}).") from error
     if record.theta.shape != (6 + len(record.mode_names),):
         raise ValueError(f"{file}: theta must have 6 + {len(record.mode_names)} values; got {record.theta.shape}.")
-    if not np.isfinite(record.theta).all() or not math.isfinite(record.error):
-        raise ValueError(f"{file}: theta or error holds NaN or infinity.")
+    _check_finite(file, record)
     return record
+
+
+def _check_finite(path: str | os.PathLike[str], record: FitRecord) -> None:
+    if not np.isfinite(record.theta).all() or not math.isfinite(record.error):
+        raise ValueError(f"{path}: theta or error holds NaN or infinity.")
 
 
 def _read_npz(file: Path) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import torch
 import stn3dmm_cuda
 from stn3dmm import drawing
 from stn3dmm.angles import Angles, head_angles
-from stn3dmm.fit import fit_landmarks
+from stn3dmm.fit import UnusableLandmarksError, fit_landmarks
 from stn3dmm.fit_file import FitRecord
 from stn3dmm.flattening import Flattened, flatten
 from stn3dmm.formats.labels import Annotation
@@ -96,6 +96,8 @@ def fit_photograph(
             indices=landmark_set,
             prior_weight=prior_weight,
         )
+    except UnusableLandmarksError as error:
+        raise ValueError(f"{name}: {error.reason}") from error
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from error
     record = FitRecord(

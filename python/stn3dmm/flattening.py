@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 import stn3dmm_cuda
+from stn3dmm.arguments import real_tensor
 from stn3dmm.formats.images import as_rgb
 from stn3dmm.morphable_model import MorphableModel
 
@@ -43,8 +44,8 @@ def flatten(image: Photograph, model: MorphableModel, theta: torch.Tensor | npt.
     Differentiable: with respect to a tensor image and theta. Deterministic: yes, on the CPU.
 
     Raises:
-        ValueError: shapes that do not match each other or the model.
-        TypeError: something that is no picture.
+        ValueError: shapes that do not match each other or the model; a picture whose numbers have no agreed white.
+        TypeError: something that is no picture; theta that is not real numbers.
 
     Example:
         >>> import numpy as np
@@ -57,7 +58,7 @@ def flatten(image: Photograph, model: MorphableModel, theta: torch.Tensor | npt.
     """
     picture = as_batch(image)
     working = picture.dtype if picture.dtype == torch.float64 else torch.float32
-    parameters = torch.as_tensor(theta).to(device=picture.device, dtype=working)
+    parameters = real_tensor("flatten", "theta", theta).to(device=picture.device, dtype=working)
     parameters = parameters[None] if parameters.ndim == 1 else parameters
     if parameters.ndim != 2 or parameters.shape[1] != 6 + model.mode_count:
         raise ValueError(
@@ -84,7 +85,10 @@ def as_batch(image: Photograph) -> torch.Tensor:
             )
         return image
     if isinstance(image, Image.Image):
-        image = as_rgb(image)
+        try:
+            image = as_rgb(image)
+        except ValueError as error:
+            raise ValueError(f"flatten: {error}") from error
     if not isinstance(image, np.ndarray):
         raise TypeError(
             f"flatten: image must be an (H, W, 3) uint8 array, a Pillow image or a (B, 3, H, W) tensor; "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -191,34 +192,13 @@ def test_inputs_stay_as_they_were(small):
     assert visible.sum() == 135
 
 
-@pytest.mark.parametrize(
-    ("change", "error", "message"),
-    [
-        ({"landmarks": np.zeros((2, 21, 2))}, ValueError, r"must be \(B, 68, 2\).*got \(2, 21, 2\)"),
-        ({"landmarks": np.zeros((68, 3))}, ValueError, r"got \(68, 3\)"),
-        ({"landmarks": np.zeros((1, 1, 68, 2))}, ValueError, "must be"),
-        ({"landmarks": np.array(["a"])}, TypeError, "real numbers"),
-        ({"landmarks": torch.zeros(68, 2, dtype=torch.complex64)}, TypeError, "real numbers"),
-        ({"landmarks": np.full((68, 2), np.nan)}, ValueError, "landmark 0 of face 0 is visible but not finite"),
-        ({"landmarks": np.full((68, 2), 5.0)}, ValueError, "lie on one point"),
-        ({"visible": np.ones(67)}, ValueError, r"visible must be \(68,\)"),
-        ({"visible": np.full(68, np.nan)}, ValueError, "visible holds NaN"),
-        ({"visible": np.arange(68) < 3}, ValueError, "3 usable landmarks; at least 4"),
-        ({"visible": np.zeros(68)}, ValueError, "0 usable landmarks"),
-        ({"indices": "dlib5"}, ValueError, "has no landmarks 'dlib5'"),
-        ({"indices": np.full(68, 10**7)}, ValueError, "indices must be"),
-        ({"indices": np.linspace(0, 1, 68)}, TypeError, "whole numbers"),
-        ({"indices": np.full(68, -1)}, ValueError, "0 usable landmarks"),
-        ({"image_size": (1, 1)}, ValueError, "0 usable landmarks"),
-        ({"prior_weight": -1.0}, ValueError, "prior_weight"),
-        ({"prior_weight": math.nan}, ValueError, "prior_weight"),
-    ],
-)
-def test_rejects(small, change, error, message):
+def test_arrays_that_cannot_be_written_to(small):
     target, _ = faces(small, count=1)
-    arguments = {"landmarks": target[0], "indices": "ibug68"} | change
-    with pytest.raises(error, match=message):
-        stn3dmm.fit_landmarks(small, arguments.pop("landmarks"), **arguments)
+    array = target.numpy().copy()
+    array.flags.writeable = False
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        stn3dmm.fit_landmarks(small, array, indices="ibug68")
 
 
 @settings(max_examples=25, deadline=None)
@@ -267,9 +247,3 @@ def normalised_errors(model, real_data) -> list[float]:
 
 def test_real_aflw2000(basel, real_data):
     assert np.mean(normalised_errors(basel, real_data)) <= 0.022
-
-
-def test_real_faces_with_the_embedded_model(embedded, real_data):
-    data = bas2017.read_demodata(real_data / "bas2017" / "demodata.mat")
-    assert stn3dmm.fit_landmarks(embedded, data.landmarks, visible=data.visible).error.max() <= 4.0
-    assert np.mean(normalised_errors(embedded, real_data)) <= 0.035

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 
 import numpy as np
 import pytest
@@ -34,6 +35,14 @@ def test_round_trip(tmp_path, suffix):
 def test_rejects_another_suffix(tmp_path):
     with pytest.raises(ValueError, match=r"\.json or \.npz"):
         save_fit(tmp_path / "a.txt", RECORD)
+
+
+@pytest.mark.parametrize("suffix", ["json", "npz"])
+@pytest.mark.parametrize("change", [{"error": math.inf}, {"theta": np.full(8, np.nan)}])
+def test_writes_nothing_that_it_would_not_read(tmp_path, suffix, change):
+    with pytest.raises(ValueError, match=rf"a\.{suffix}: theta or error holds NaN or infinity"):
+        save_fit(tmp_path / f"a.{suffix}", dataclasses.replace(RECORD, **change))
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

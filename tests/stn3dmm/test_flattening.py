@@ -99,3 +99,22 @@ def test_rejects_pictures(embedded, frontal, image, error, message):
 def test_rejects_theta_of_another_model(embedded, theta):
     with pytest.raises(ValueError, match="theta must be"):
         stn3dmm.flatten(picture(), embedded, theta)
+
+
+@pytest.mark.parametrize(
+    ("theta", "error", "message"),
+    [
+        ("abc", TypeError, "flatten: theta must be real numbers; got str"),
+        (None, TypeError, "flatten: theta must be real numbers"),
+        (torch.zeros(6, dtype=torch.complex64), TypeError, "flatten: theta must be real numbers"),
+        ([[0.0] * 6, [0.0] * 7], ValueError, "flatten: theta must be numbers in rows of one length"),
+    ],
+)
+def test_rejects_what_is_no_theta(embedded, theta, error, message):
+    with pytest.raises(error, match=message):
+        stn3dmm.flatten(picture(), embedded, theta)
+
+
+def test_rejects_pictures_without_a_white(embedded, frontal):
+    with pytest.raises(ValueError, match=r"flatten: floating values must lie in 0\.\.1"):
+        stn3dmm.flatten(Image.fromarray(np.full((9, 9), 7.0, dtype=np.float32)), embedded, frontal)

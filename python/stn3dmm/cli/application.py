@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +13,9 @@ from typer.core import TyperGroup
 
 EXIT_BAD_INPUT = 2
 EXIT_BROKEN_INSTALLATION = 1
+EXIT_BUG = 1
+BAD_INPUT = (ValueError, TypeError, OSError)
+TRACEBACK = "STN3DMM_TRACEBACK"  # environment variable: set, every failure shows its traceback before its line
 
 
 class Application(TyperGroup):
@@ -39,23 +43,35 @@ class Application(TyperGroup):
             fail("interrupted", 130)
         except ImportError as error:
             fail(f"the installation is incomplete ({error}); run 'stn3dmm doctor'", EXIT_BROKEN_INSTALLATION)
-        except (ValueError, TypeError, OSError) as error:
-            fail(_message(error), EXIT_BAD_INPUT)
+        except BAD_INPUT as error:
+            fail(message_of(error), EXIT_BAD_INPUT)
         except Exception as error:
             # Usage errors of the command-line library; its exception classes moved between versions of typer.
-            if not hasattr(error, "format_message"):
-                raise
-            fail(error.format_message(), EXIT_BAD_INPUT)
+            if hasattr(error, "format_message"):
+                fail(error.format_message(), EXIT_BAD_INPUT)
+            fail(
+                f"this is a bug: {type(error).__name__}: {error}; set {TRACEBACK}=1 to see where, and report it",
+                EXIT_BUG,
+            )
         sys.exit(code if isinstance(code, int) else 0)
 
 
 def fail(message: str, code: int) -> Any:
     """Writes one line to stderr and ends the process."""
-    typer.echo(f"stn3dmm: {' '.join(message.split())}", err=True)
+    complain(message)
     sys.exit(code)
 
 
-def _message(error: Exception) -> str:
+def complain(message: str) -> None:
+    """Writes one line to stderr, after the traceback of the exception at hand if the environment asks for it."""
+    if os.environ.get(TRACEBACK, "0") not in ("", "0") and sys.exc_info()[0] is not None:
+        sys.stderr.write(traceback.format_exc())
+    # Not typer.echo, which goes past a progress bar and leaves the line on top of it.
+    sys.stderr.write(f"stn3dmm: {' '.join(message.split())}\n")
+
+
+def message_of(error: Exception) -> str:
+    """What an exception says, without the number of an operating system's error."""
     if isinstance(error, OSError) and error.strerror:
         place = f"{error.filename}: " if error.filename else ""
         return f"{place}{error.strerror}"

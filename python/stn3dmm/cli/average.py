@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from stn3dmm.cli.batch import Batch
 from stn3dmm.cli.console import MODEL_HELP, chosen_model, progress, say, say_json
 from stn3dmm.cli.sources import check_images, fits_of
 
@@ -25,6 +26,7 @@ def average(
 
     Writes OUTPUT and beside it OUTPUT's name with _weight: how many photographs show each vertex (white = all).
     What no photograph shows is filled from the mirrored side, else with the mean colour; its weight is black.
+    If a photograph cannot be flattened, all such are reported, nothing is written, and the exit code is 2.
 
     Example: stn3dmm average a.jpg b.jpg c.jpg --fits results --output person.png
     """
@@ -32,25 +34,31 @@ def average(
 
     from stn3dmm.average import average_textures
     from stn3dmm.drawing import mask_pixels, texture_pixels
+    from stn3dmm.files import atomic_paths, check_folder
     from stn3dmm.fitted_face import flatten_record
     from stn3dmm.formats.images import read_image, write_png
 
     if output.suffix.lower() != ".png":
         raise ValueError(f"--output must be a .png file; got {str(output)!r}.")
     check_images(images)
-    records = fits_of(images, fits)
+    check_folder(output.parent)
+    fit_for = fits_of(images, fits)
     morphable_model = chosen_model(model)
+    batch = Batch()
     flattened = []
     with progress(len(images), "Flattening") as step:
-        for path, record in zip(images, records, strict=True):
+        for path in images:
             step(path.name)
-            flattened.append(flatten_record(read_image(path), path.name, morphable_model, record))
+            with batch.attempt(path):
+                flattened.append(flatten_record(read_image(path), path.name, morphable_model, fit_for(path)))
+    batch.end()  # a mean of some of the photographs would pass for the mean of all
     mean = average_textures(
         torch.cat([face.texture for face in flattened]), torch.cat([face.mask for face in flattened])
     )
     weight = output.with_name(f"{output.stem}_weight.png")
-    write_png(output, texture_pixels(mean.texture))
-    write_png(weight, mask_pixels(mean.weight / len(images)))
+    with atomic_paths([output, weight]) as temporaries:
+        write_png(temporaries[0], texture_pixels(mean.texture))
+        write_png(temporaries[1], mask_pixels(mean.weight / len(images)))
     seen = float((mean.weight > 0).float().mean())
     if as_json:
         files = {"average": str(output), "weight": str(weight)}

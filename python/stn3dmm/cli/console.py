@@ -39,7 +39,7 @@ def say(text: str = "") -> None:
 
 def say_json(content: dict[str, Any]) -> None:
     """The result for a program, on stdout."""
-    typer.echo(json.dumps(content, indent=1, default=str))
+    typer.echo(json.dumps(content, indent=1, default=str, allow_nan=False))
 
 
 def chosen_model(path: Path | None) -> MorphableModel:

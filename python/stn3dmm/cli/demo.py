@@ -27,7 +27,9 @@ def demo(
     With the authors' material: stn3dmm demo --model bas2017/model.mat --data bas2017
     """
     from stn3dmm.demo import astronaut, authors_photographs, fit_all, write_demo
+    from stn3dmm.files import check_folder
 
+    check_folder(output)
     start = time.perf_counter()
     photographs = [astronaut()] if data is None else authors_photographs(data)
     morphable_model = chosen_model(model)

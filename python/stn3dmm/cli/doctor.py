@@ -13,6 +13,7 @@ import typer
 from stn3dmm.cli.console import say, say_json
 
 LIBRARIES = ("numpy", "scipy", "pillow", "scikit-image", "rich", "typer", "jinja2")
+CPU_ONLY = "this release has CPU kernels only"
 TOLERANCE = 1e-4  # texture values 0..1 in float32, against the reference in the same precision
 
 
@@ -79,16 +80,10 @@ def _examine_operators(torch: Any, findings: dict[str, str], remedies: list[str]
     findings["instruction set"] = operators.cpu_instruction_set()
     if not sound:
         remedies.append("broken: the CPU operators disagree with the reference; build them again and report this.")
-    findings["operators (CUDA)"] = "ready" if operators.has_cuda() else "not available"
-    if torch.cuda.is_available():
-        findings["GPU"] = torch.cuda.get_device_name()
-        if not operators.has_cuda():
-            remedies.append(
-                "note: there is a GPU but no CUDA library; build again with nvcc on the path and STN3DMM_WITH_CUDA=1."
-            )
-    else:
-        findings["GPU"] = "none that PyTorch sees"
-        remedies.append("note: everything runs on the CPU; for a GPU install a CUDA build of PyTorch and a driver.")
+    findings["operators (CUDA)"] = "ready" if operators.has_cuda() else f"none: {CPU_ONLY}"
+    findings["GPU"] = torch.cuda.get_device_name() if torch.cuda.is_available() else "none that PyTorch sees"
+    if not operators.has_cuda():
+        remedies.append(f"note: {CPU_ONLY}; everything runs on the CPU.")
 
 
 def _difference_from_reference(torch: Any, operators: Any) -> float:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from stn3dmm.cli.batch import Batch
 from stn3dmm.cli.console import MODEL_HELP, chosen_model, progress, say, say_json
 from stn3dmm.cli.sources import check_images, landmarks_of
 
@@ -36,46 +38,58 @@ def fit(
     """Fit the model to landmarks of photographs and flatten the faces.
 
     For each photograph NAME it writes NAME_fit.json (theta, error in pixels), NAME_overlay.png (landmarks and mesh),
-    NAME_texture.png and NAME_mask.png.
+    NAME_texture.png and NAME_mask.png. A photograph that cannot be fitted is reported and gets no files; the others go
+    on, and the exit code is 2.
 
     Example: stn3dmm fit portrait.jpg --landmarks portrait.pts --output results
     """
+    from stn3dmm.files import check_folder
     from stn3dmm.fit_file import FORMATS
     from stn3dmm.fitted_face import fit_photograph
     from stn3dmm.formats.images import read_image
 
     if file_format not in FORMATS:
         raise ValueError(f"--format must be one of {', '.join(FORMATS)}; got {file_format!r}.")
+    if not (math.isfinite(prior_weight) and prior_weight >= 0):
+        raise ValueError(f"--prior-weight must be finite and not negative; got {prior_weight}.")
     check_images(images)
-    annotations = landmarks_of(images, landmarks or [], points)
+    check_folder(output)
+    landmarks_for = landmarks_of(images, landmarks or [], points)
     morphable_model = chosen_model(model)
+    batch = Batch()
     results = []
     with progress(len(images), "Fitting") as step:
-        for path, annotation in zip(images, annotations, strict=True):
+        for path in images:
             step(path.name)
-            face = fit_photograph(morphable_model, path.name, read_image(path), annotation, prior_weight)
-            results.append(_write(face, path.stem, output, file_format))
+            with batch.attempt(path):
+                photograph = read_image(path)
+                face = fit_photograph(morphable_model, path.name, photograph, landmarks_for(path), prior_weight)
+                results.append(_write(face, path.stem, output, file_format))
     if as_json:
-        say_json({"model": morphable_model.source, "faces": results})
-        return
-    for result in results:
+        say_json({"model": morphable_model.source, "faces": results, "failures": batch.failures})
+    for result in results if not as_json else []:
         angles = result["angles"]
         say(
             f"{result['image']}: {result['error']:.2f} px; yaw {angles['yaw']:+.1f}, pitch {angles['pitch']:+.1f}, "
             f"roll {angles['roll']:+.1f} degrees -> {result['files']['fit']}"
         )
+    batch.end()
 
 
 def _write(face: FittedFace, stem: str, output: Path, file_format: str) -> dict[str, Any]:
+    from stn3dmm.files import atomic_paths
     from stn3dmm.fit_file import save_fit
     from stn3dmm.formats.images import write_png
 
     files = {name: output / f"{stem}_{name}.png" for name in ("overlay", "texture", "mask")}
     files["fit"] = output / f"{stem}_fit.{file_format}"
     pictures = face.pictures()
-    for name in ("overlay", "texture", "mask"):
-        write_png(files[name], pictures[name])
-    save_fit(files["fit"], face.record)
+    with atomic_paths(list(files.values())) as temporaries:
+        for name, temporary in zip(files, temporaries, strict=True):
+            if name == "fit":
+                save_fit(temporary, face.record)
+            else:
+                write_png(temporary, pictures[name])
     return {
         "image": face.name,
         "error": face.record.error,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,10 +18,9 @@ LANDMARK_SETS = ("auto", "aflw21", "ibug68")
 
 
 def check_images(images: list[Path]) -> None:
-    """FileNotFoundError for a missing photograph, ValueError for two whose results would have the same name."""
+    """ValueError for two photographs whose results would have the same name."""
     seen: dict[str, Path] = {}
     for image in images:
-        existing_file(image, "a photograph")
         if image.stem in seen:
             raise ValueError(
                 f"{image} and {seen[image.stem]} would both be written as {image.stem!r}; run them apart, "
@@ -29,37 +29,45 @@ def check_images(images: list[Path]) -> None:
         seen[image.stem] = image
 
 
-def landmarks_of(images: list[Path], sources: list[Path], landmark_set: str) -> list[Annotation]:
-    """The landmarks of each photograph, in order.
+def landmarks_of(images: list[Path], sources: list[Path], landmark_set: str) -> Callable[[Path], Annotation]:
+    """A function from each photograph to its landmarks; what concerns all of them is checked at once.
 
     Args:
-        images: the photographs.
+        images: the photographs, no two alike.
         sources: none (files beside the photographs), one folder, one CSV table, or one file for each photograph.
         landmark_set: "auto" (by the number of points), "aflw21" or "ibug68".
     """
     if landmark_set not in LANDMARK_SETS:
         raise ValueError(f"--points must be one of {', '.join(LANDMARK_SETS)}; got {landmark_set!r}.")
-    annotations = _all_landmarks(images, sources, landmark_set)
-    for image, annotation in zip(images, annotations, strict=True):
+    find = _finder(images, sources, landmark_set)
+
+    def landmarks_for(image: Path) -> Annotation:
+        annotation = find(image)
         if landmark_set not in ("auto", annotation.landmark_set):
             raise ValueError(
                 f"{image}: {len(annotation.points)} landmarks in {annotation.where}, which is not {landmark_set}."
             )
-    return annotations
+        return annotation
+
+    return landmarks_for
 
 
-def _all_landmarks(images: list[Path], sources: list[Path], landmark_set: str) -> list[Annotation]:
+def _finder(images: list[Path], sources: list[Path], landmark_set: str) -> Callable[[Path], Annotation]:
+    from stn3dmm.formats.labels import read_csv
+
     if not sources:
-        return [_read(_beside(image, image.parent), landmark_set) for image in images]
+        return lambda image: _read(_beside(image, image.parent), landmark_set)
     if len(sources) == 1 and sources[0].is_dir():
-        return [_read(_beside(image, sources[0]), landmark_set) for image in images]
+        return lambda image: _read(_beside(image, sources[0]), landmark_set)
     if len(sources) == 1 and sources[0].suffix.lower() == ".csv":
-        return _from_table(images, sources[0])
+        table = read_csv(sources[0])
+        return lambda image: _row(image, table, sources[0])
     if len(sources) != len(images):
         raise ValueError(
             f"{len(images)} photographs but {len(sources)} landmark files; give one for each, a folder, or one CSV."
         )
-    return [_read(source, landmark_set) for source in sources]
+    source_of = dict(zip(images, sources, strict=True))
+    return lambda image: _read(source_of[image], landmark_set)
 
 
 def _beside(image: Path, folder: Path) -> Path:
@@ -71,19 +79,11 @@ def _beside(image: Path, folder: Path) -> Path:
     )
 
 
-def _from_table(images: list[Path], source: Path) -> list[Annotation]:
-    from stn3dmm.formats.labels import read_csv
-
-    table = read_csv(source)
-    found = []
-    for image in images:
-        key = next((name for name in (str(image), image.name, image.stem) if name in table), None)
-        if key is None:
-            raise ValueError(
-                f"{source}: no row for {image.name}; its file column holds {', '.join(list(table)[:3])}, ..."
-            )
-        found.append(table[key])
-    return found
+def _row(image: Path, table: dict[str, Annotation], source: Path) -> Annotation:
+    for name in (str(image), image.name, image.stem):
+        if name in table:
+            return table[name]
+    raise ValueError(f"{source}: no row for {image.name}; its file column holds {', '.join(list(table)[:3])}, ...")
 
 
 def _read(path: Path, landmark_set: str) -> Annotation:
@@ -94,7 +94,7 @@ def _read(path: Path, landmark_set: str) -> Annotation:
     if suffix == ".pts":
         return read_pts(path)
     if suffix == ".mat":
-        return read_mat(path, "ibug68" if landmark_set == "auto" else landmark_set)
+        return read_mat(path, landmark_set)
     if suffix == ".csv":
         table = read_csv(path)
         if len(table) != 1:
@@ -103,15 +103,18 @@ def _read(path: Path, landmark_set: str) -> Annotation:
     raise ValueError(f"{path}: unknown landmark file {suffix!r}; expected .pts, .mat or .csv.")
 
 
-def fits_of(images: list[Path], source: Path | None) -> list[FitRecord]:
-    """The fit of each photograph: the file ``source``, or NAME_fit.json / .npz in that folder or beside the picture."""
+def fits_of(images: list[Path], source: Path | None) -> Callable[[Path], FitRecord]:
+    """A function from each photograph to its fit.
+
+    That is the file ``source``, or NAME_fit.json / .npz in that folder or, without one, beside the photograph.
+    """
     from stn3dmm.fit_file import load_fit
 
     if source is not None and not source.is_dir():
         if len(images) != 1:
             raise ValueError(f"{len(images)} photographs but one fit, {source}; give the folder that holds their fits.")
-        return [load_fit(source)]
-    return [load_fit(_fit_path(image, source or image.parent)) for image in images]
+        return lambda image: load_fit(source)
+    return lambda image: load_fit(_fit_path(image, source or image.parent))
 
 
 def _fit_path(image: Path, folder: Path) -> Path:

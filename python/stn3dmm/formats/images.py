@@ -11,7 +11,9 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from stn3dmm.files import atomic_path, existing_file
 
-MAXIMUM_PIXELS = 200_000_000  # a photograph beyond this is a mistake or an attack
+# A photograph beyond this is a mistake or an attack. Pillow's own limit, 2 * Image.MAX_IMAGE_PIXELS, is higher.
+MAXIMUM_PIXELS = 150_000_000
+SIXTEEN_BIT_FORMATS = ("PNG", "PPM")  # whose 16 bits Pillow may deliver as mode "I", 0..65535
 
 
 def read_image(path: str | os.PathLike[str]) -> npt.NDArray[np.uint8]:
@@ -21,7 +23,7 @@ def read_image(path: str | os.PathLike[str]) -> npt.NDArray[np.uint8]:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: not a picture, truncated, or more than 200 million pixels.
+        ValueError: not a picture, truncated, more than 150 million pixels, or numbers without an agreed white.
     """
     file = existing_file(path, "a photograph (JPEG, PNG, ...)")
     try:
@@ -29,26 +31,49 @@ def read_image(path: str | os.PathLike[str]) -> npt.NDArray[np.uint8]:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(file) as picture:
                 if picture.width * picture.height > MAXIMUM_PIXELS:
-                    raise ValueError(f"{file}: {picture.width} x {picture.height} pixels; scale it down first.")
+                    raise Image.DecompressionBombError
                 return as_rgb(picture)
     except UnidentifiedImageError:
         raise ValueError(f"{file}: not a picture that Pillow can read; expected JPEG, PNG or the like.") from None
     except Image.DecompressionBombError:
-        raise ValueError(f"{file}: too many pixels; scale it down first.") from None
+        limit = MAXIMUM_PIXELS // 1_000_000
+        raise ValueError(f"{file}: more than {limit} million pixels; scale it down first.") from None
     except (OSError, SyntaxError) as error:  # Pillow reports damage as either
         raise ValueError(f"{file}: a damaged picture ({error}).") from error
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from error
 
 
 def as_rgb(picture: Image.Image) -> npt.NDArray[np.uint8]:
-    """A Pillow image as (H, W, 3) uint8 RGB, upright; transparency is dropped."""
+    """A Pillow image as (H, W, 3) uint8 RGB, upright; transparency is dropped.
+
+    16 bits are scaled from 0..65535, floating values from 0..1, whatever the picture holds.
+
+    Raises:
+        ValueError: floating values outside 0..1; 32-bit integers.
+    """
     upright = ImageOps.exif_transpose(picture)
-    if upright.mode.startswith("I;16") or upright.mode in ("I", "F"):
-        # Pillow clips these at 255 on conversion, which would turn a 16-bit picture white.
-        values = np.asarray(upright, dtype=np.float64)
-        top = 65535.0 if values.max(initial=0.0) > 255 else 255.0
-        grey = np.clip(np.rint(values * (255.0 / top)), 0, 255).astype(np.uint8)
-        return np.repeat(grey[:, :, None], 3, axis=2)
+    if upright.mode.startswith("I;16") or (upright.mode == "I" and picture.format in SIXTEEN_BIT_FORMATS):
+        return _scaled_grey(upright, 65535.0)
+    if upright.mode == "F":
+        values = np.asarray(upright)
+        low, high = float(values.min(initial=0.0)), float(values.max(initial=0.0))
+        if not (low >= 0 and high <= 1):  # NaN is neither
+            raise ValueError(
+                f"floating values must lie in 0..1; got {low:g} to {high:g}. Scale them, or save the picture with "
+                "8 or 16 bits."
+            )
+        return _scaled_grey(upright, 1.0)
+    if upright.mode == "I":
+        raise ValueError("32-bit integers do not say which value is white; save the picture with 8 or 16 bits.")
     return np.array(upright.convert("RGB"), dtype=np.uint8)
+
+
+def _scaled_grey(picture: Image.Image, white: float) -> npt.NDArray[np.uint8]:
+    """One channel as grey RGB. Pillow would clip these modes at 255, and so turn a 16-bit picture white."""
+    values = np.asarray(picture, dtype=np.float64)
+    grey = np.clip(np.rint(values * (255.0 / white)), 0, 255).astype(np.uint8)
+    return np.repeat(grey[:, :, None], 3, axis=2)
 
 
 def write_png(path: str | os.PathLike[str], pixels: npt.NDArray[np.uint8]) -> None:

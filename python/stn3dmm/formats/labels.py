@@ -85,7 +85,10 @@ def read_csv(path: str | os.PathLike[str]) -> dict[str, Annotation]:
     """
     file = existing_file(path, "landmarks in a CSV table")
     lines = [line for line in _read_text(file).splitlines() if line.strip() and not line.lstrip().startswith("#")]
-    rows = list(csv.reader(lines))
+    try:
+        rows = list(csv.reader(lines))
+    except csv.Error as error:
+        raise ValueError(f"{file}: not a readable CSV table ({error}).") from None
     if not rows:
         raise ValueError(f"{file}: empty; expected the header file,x1,y1,v1,... and one row a photograph.")
     header = [name.strip() for name in rows[0]]
@@ -108,25 +111,27 @@ def read_mat(path: str | os.PathLike[str], landmark_set: str = "ibug68") -> Anno
     """Reads the landmarks of a 300W-LP or AFLW2000-3D label file (``.mat``).
 
     68 landmarks are ``pt3d_68`` (3, 68) where it is given (its first two rows), else ``pt2d`` (2, 68); 21 are ``pt2d``
-    (2, 21), -1 = missing. The data sets do not say where they count from; they were made with MATLAB, so pixels are
-    taken as 1-based, y down, and become 0-based.
+    (2, 21), -1 = missing; "auto" takes 68 where the file has them, else 21. The data sets do not say where they count
+    from; they were made with MATLAB, so pixels are taken as 1-based, y down, and become 0-based.
 
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: the file is something else, or has no landmarks of this set.
     """
     content = read_matlab(path, "300W-LP or AFLW2000-3D labels (.mat)")
-    wanted = {"ibug68": (("pt3d_68", 68), ("pt2d", 68)), "aflw21": (("pt2d", 21),)}
-    if landmark_set not in wanted:
-        raise ValueError(f"read_mat: landmark_set must be 'ibug68' or 'aflw21'; got {landmark_set!r}.")
-    for name, L in wanted[landmark_set]:
-        if name in content and content[name].ndim == 2 and content[name].shape[0] >= 2 and content[name].shape[1] == L:
-            points = content[name][:2].T.astype(np.float64)
+    arrays = {"ibug68": (("pt3d_68", 68), ("pt2d", 68)), "aflw21": (("pt2d", 21),)}
+    if landmark_set not in ("auto", *arrays):
+        raise ValueError(f"read_mat: landmark_set must be 'ibug68', 'aflw21' or 'auto'; got {landmark_set!r}.")
+    wanted = tuple(arrays) if landmark_set == "auto" else (landmark_set,)
+    for name, L in (array for chosen in wanted for array in arrays[chosen]):
+        array = content.get(name, np.empty(0))
+        if array.ndim == 2 and array.shape[0] >= 2 and array.shape[1] == L and array.dtype.kind in "fiu":
+            points = array[:2].T.astype(np.float64)
             visible = np.isfinite(points).all(axis=1) & ~(points == -1).any(axis=1)
             points[~visible] = np.nan
             return Annotation(points=points - 1.0, visible=visible, where=str(path))
-    found = ", ".join(f"{name} {array.shape}" for name, array in sorted(content.items())) or "nothing"
-    raise ValueError(f"{path}: no landmarks {landmark_set!r} (pt3d_68 or pt2d); it holds {found}.")
+    found = ", ".join(f"{name} {array.shape} {array.dtype}" for name, array in sorted(content.items())) or "nothing"
+    raise ValueError(f"{path}: no landmarks {' or '.join(wanted)} (pt3d_68 or pt2d, numbers); it holds {found}.")
 
 
 def _columns_per_landmark(header: list[str], file: Path) -> int:

@@ -12,11 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.io
+import torch
 from PIL import Image
 from stn3dmm import cli
 from stn3dmm.demo import astronaut
 from stn3dmm.fit_file import load_fit
 from typer.testing import CliRunner
+
+import stn3dmm_cuda
 
 COMMANDS = ("demo", "fit", "flatten", "average", "doctor")
 
@@ -38,19 +41,6 @@ def complaint(*arguments: object, code: int = 2) -> str:
     assert lines[0].startswith("stn3dmm: ")
     assert "Traceback" not in result.stderr
     return lines[0]
-
-
-@pytest.fixture
-def portrait(tmp_path) -> Path:
-    """portrait.png with portrait.pts beside it, alone in a folder."""
-    _, photograph, annotation = astronaut()
-    folder = tmp_path / "in"
-    folder.mkdir()
-    path = folder / "portrait.png"
-    Image.fromarray(photograph).save(path)
-    lines = "\n".join(f"{x + 1:.2f} {y + 1:.2f}" for x, y in annotation.points)
-    path.with_suffix(".pts").write_text(f"version: 1\nn_points: 68\n{{\n{lines}\n}}\n")
-    return path
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -116,8 +106,7 @@ def test_fit_writes_npz_and_respects_the_model(portrait, tmp_path, embedded):
     assert load_fit(tmp_path / "portrait_fit.npz").mode_names == embedded.mode_names
 
 
-def test_outputs_are_no_files_of_others(portrait, tmp_path):
-    """Nothing half-written remains beside the results."""
+def test_no_temporary_files_remain(portrait, tmp_path):
     run("fit", portrait, "-o", tmp_path / "out")
     assert not [path for path in (tmp_path / "out").iterdir() if path.name.startswith(".")]
 
@@ -149,6 +138,20 @@ def test_doctor():
     text = run("doctor")
     assert "All is well." in text
     assert "instruction set" in text
+
+
+@pytest.mark.parametrize("gpu", [False, True])
+def test_doctor_names_no_impossible_remedy(monkeypatch, gpu):
+    """Nothing that a user could install gives this release CUDA kernels."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a GPU")
+    monkeypatch.setattr(stn3dmm_cuda, "has_cuda", lambda: False)
+    result = json.loads(run("doctor", "--json"))
+    assert result["healthy"]
+    assert result["findings"]["operators (CUDA)"] == "none: this release has CPU kernels only"
+    assert result["remedies"] == ["note: this release has CPU kernels only; everything runs on the CPU."]
+    monkeypatch.setattr(stn3dmm_cuda, "has_cuda", lambda: True)
+    assert json.loads(run("doctor", "--json"))["findings"]["operators (CUDA)"] == "ready"
 
 
 def test_doctor_without_operators(monkeypatch):
@@ -226,7 +229,8 @@ def test_landmarks_that_do_not_match(portrait, tmp_path):
     assert "which is not aflw21" in complaint("fit", portrait, "--points", "aflw21")
     assert "--points must be one of" in complaint("fit", portrait, "--points", "dlib5")
     assert "--format must be one of" in complaint("fit", portrait, "--format", "xml")
-    assert "prior_weight" in complaint("fit", portrait, "--prior-weight", "-1", "-o", tmp_path)
+    for weight in ("-1", "nan", "inf"):
+        assert "--prior-weight must be" in complaint("fit", portrait, "--prior-weight", weight, "-o", tmp_path)
     pts.unlink()
     assert "neither portrait.pts nor portrait.mat" in complaint("fit", portrait)
 
@@ -270,6 +274,6 @@ def test_subprocess_ends_as_promised(portrait, tmp_path):
     )
     assert bad.returncode == 2
     assert bad.stdout == ""
-    assert bad.stderr == "stn3dmm: nothing.jpg: no such file; expected a photograph.\n"
+    assert bad.stderr == "stn3dmm: nothing.jpg: no such file; expected a photograph (JPEG, PNG, ...).\n"
     empty = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment, check=False)
     assert "Commands:" in empty.stdout

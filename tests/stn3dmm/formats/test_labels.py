@@ -92,6 +92,7 @@ def test_csv_without_flags(tmp_path):
         ("file,x1,y1,v1\na,1,2,0.5\n", "v must be 0 or 1"),
         ("file,x1,y1,v1\na,,2,1\n", "visible \\(v1 = 1\\) but has no coordinates"),
         ("file,x1,y1,v1\na,nan,2,1\n", "no coordinates"),
+        ("file,x1,y1,v1\na," + "1" * 200_000 + ",2,1\n", r"a\.csv: not a readable CSV table"),
     ],
 )
 def test_csv_rejects(tmp_path, text, message):
@@ -123,6 +124,25 @@ def test_mat_by_hand(tmp_path):
     assert aflw.visible.sum() == 20
     assert not aflw.visible[4]
     assert np.isnan(aflw.points[4]).all()
+
+
+def test_mat_by_the_number_of_points(tmp_path):
+    path = tmp_path / "a.mat"
+    scipy.io.savemat(path, {"pt2d": np.full((2, 21), 7.0)})
+    assert labels.read_mat(path, "auto").landmark_set == "aflw21"
+    scipy.io.savemat(path, {"pt3d_68": np.ones((3, 68)), "pt2d": np.full((2, 21), 7.0)})
+    assert labels.read_mat(path, "auto").landmark_set == "ibug68"
+    scipy.io.savemat(path, {"pt2d": np.full((2, 5), 7.0)})
+    with pytest.raises(ValueError, match=r"no landmarks ibug68 or aflw21 .*pt2d \(2, 5\)"):
+        labels.read_mat(path, "auto")
+
+
+@pytest.mark.parametrize("content", [np.full((2, 68), None), np.full((2, 68), 1j)])
+def test_mat_rejects_what_are_no_real_numbers(tmp_path, content):
+    path = tmp_path / "a.mat"
+    scipy.io.savemat(path, {"pt2d": content if content.dtype != object else np.full((2, 68), "x", dtype=object)})
+    with pytest.raises(ValueError, match=r"a\.mat: .*pt2d"):
+        labels.read_mat(path)
 
 
 def test_mat_rejects(tmp_path):
