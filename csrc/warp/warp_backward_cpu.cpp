@@ -80,7 +80,7 @@ void warp_backward_typed(
   if (grad_theta != nullptr && grads.texture.has_value()) {
     params.grad_parts = mutable_pointer<T>(parts);
     const auto kernel = STN_CHOOSE_KERNEL(warp_grad_theta_block<T, I>);
-    for_each_task(params, /*reverse=*/true, kernel);
+    for_each_task(params, kernel);
   }
   if (grad_theta != nullptr) {
     const T* grad_landmarks = grads.landmarks.has_value() ? pointer<T>(*grads.landmarks) : nullptr;

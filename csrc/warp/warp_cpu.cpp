@@ -56,7 +56,7 @@ std::tuple<Tensor, Tensor, Tensor> warp_cpu(
     params.mask = mutable_pointer<T>(mask);
     params.points = hidden ? mutable_pointer<T>(points) : nullptr;
     const auto kernel = STN_CHOOSE_KERNEL(warp_block<T, I>);
-    for_each_task(params, /*reverse=*/false, kernel);
+    for_each_task(params, kernel);
     if (hidden) {
       hide_vertices(
           pointer<T>(points), in.B, in.N, grid_mesh(P, Q), static_cast<T>(tolerance), mutable_pointer<T>(mask));

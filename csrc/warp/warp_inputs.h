@@ -74,14 +74,12 @@ struct WarpInputs {
   }
 };
 
-// kernel(params, block, group) for every block of vertices and group of images. Backward goes the other way round:
-// what the forward read last is still in the cache.
+// kernel(params, block, group) for every block of vertices and group of images.
 template <class Params, class Kernel>
-void for_each_task(const Params& params, bool reverse, Kernel* kernel) {
+void for_each_task(const Params& params, Kernel* kernel) {
   const int64_t blocks = ceil_divide(params.N, kVertexBlock), groups = ceil_divide(params.B, kImageGroup);
   torch::stable::parallel_for(0, blocks * groups, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const int64_t task = reverse ? end - 1 - (i - begin) : i;
+    for (int64_t task = begin; task < end; ++task) {
       kernel(params, task / groups, task % groups);
     }
   });

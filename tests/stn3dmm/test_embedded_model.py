@@ -1,8 +1,10 @@
-"""The embedded model: its proportions, its grid, its modes, its landmarks, and how it fits real faces."""
+"""The embedded model: its proportions, its grid, its modes, its landmarks, and how it fits real faces.
+
+The proportions are those of stn3dmm/embedded/proportions.py, which approximate published averages.
+"""
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 
@@ -13,9 +15,9 @@ from scipy.spatial import ConvexHull
 from stn3dmm.embedded import MODES, anatomy, describe, embedded_model
 from stn3dmm.embedded.proportions import MEASUREMENTS, mean
 from stn3dmm.embedded.surface import face_surface
+from stn3dmm.fit import fit_landmarks
+from stn3dmm.formats import bas2017, labels
 from stn3dmm.morphable_model import MorphableModel
-
-Array = npt.NDArray[np.float64]
 
 AFLW_MIRROR = [5, 4, 3, 2, 1, 0, 11, 10, 9, 8, 7, 6, 16, 15, 14, 13, 12, 19, 18, 17, 20]
 IBUG_MIRROR = [
@@ -28,25 +30,6 @@ MIRRORS = {"aflw21": AFLW_MIRROR, "ibug68": IBUG_MIRROR}
 # One grid cell around eyes, nose and mouth measures 1.2 to 1.6 mm: a landmark is off by half of that at most, a
 # distance between two by a whole one.
 CELL = 1.6
-# A cell of 112 x 112 has 4 mm2. Below a hundred-thousandth of that, normals in float32 are noise.
-SMALLEST_AREA = 4e-5
-
-
-@pytest.fixture(scope="module")
-def model() -> MorphableModel:
-    return embedded_model()
-
-
-def grid_faces(P: int, Q: int) -> npt.NDArray[np.int64]:
-    row, column = np.mgrid[: P - 1, : Q - 1]
-    k = (row * Q + column).ravel()
-    return np.concatenate([np.stack([k, k + Q, k + 1], 1), np.stack([k + Q + 1, k + 1, k + Q], 1)])
-
-
-def face_normals(vertices: npt.NDArray[np.floating], faces: npt.NDArray[np.int64]) -> Array:
-    """Normals (F, 3) whose length is the triangle's area."""
-    a, b, c = (vertices[faces[:, k]].astype(np.float64) for k in range(3))
-    return np.asarray(np.cross(b - a, c - a) / 2)
 
 
 def flipped(field: npt.NDArray[np.floating], grid_shape: tuple[int, int]) -> npt.NDArray[np.floating]:
@@ -72,18 +55,18 @@ def flipped(field: npt.NDArray[np.floating], grid_shape: tuple[int, int]) -> npt
         ("bitragion_breadth", 0, 16, "x"),
     ],
 )
-def test_landmarks_have_the_published_distances(
-    model: MorphableModel, measurement: str, first: int, second: int, axes: str
+def test_landmarks_have_the_measured_distances(
+    embedded: MorphableModel, measurement: str, first: int, second: int, axes: str
 ) -> None:
-    index = model.landmarks["ibug68"]
-    difference = (model.mean[index[second]] - model.mean[index[first]])[["xyz".index(axis) for axis in axes]]
+    index = embedded.landmarks["ibug68"]
+    difference = (embedded.mean[index[second]] - embedded.mean[index[first]])[["xyz".index(axis) for axis in axes]]
     # iBUG's topmost point of the nose lies at the eyes' height, a few millimetres below nasion.
     expected = mean(measurement) - (anatomy.NASION_HEIGHT - anatomy.EYE_HEIGHT if first == 27 else 0)
     assert np.linalg.norm(difference) == pytest.approx(expected, abs=CELL + 0.5)
 
 
-def test_lips_have_the_published_heights(model: MorphableModel) -> None:
-    upper, inner_upper, inner_lower, lower = model.mean[model.landmarks["ibug68"][[51, 62, 66, 57]], 1]
+def test_lips_have_the_measured_heights(embedded: MorphableModel) -> None:
+    upper, inner_upper, inner_lower, lower = embedded.mean[embedded.landmarks["ibug68"][[51, 62, 66, 57]], 1]
     stomion = (inner_upper + inner_lower) / 2
     assert upper - stomion == pytest.approx(mean("upper_vermilion_height"), abs=CELL)
     assert stomion - lower == pytest.approx(mean("lower_vermilion_height"), abs=CELL)
@@ -97,7 +80,7 @@ def test_lips_have_the_published_heights(model: MorphableModel) -> None:
         ("bitragion_chin_arc", anatomy.POGONION_HEIGHT, anatomy.SUBNASALE_DEPTH),
     ],
 )
-def test_tape_around_the_face_has_the_published_length(measurement: str, height: float, depth: float) -> None:
+def test_tape_around_the_face_has_the_measured_length(measurement: str, height: float, depth: float) -> None:
     """A tape from ear to ear is the convex hull of a plane section."""
     face = face_surface((224, 224))
     points = np.stack([face.x, face.y - anatomy.TRAGION_HEIGHT, face.z], axis=-1)[np.abs(face.psi) < 1.6]
@@ -116,7 +99,7 @@ def test_tape_around_the_face_has_the_published_length(measurement: str, height:
         ("bigonial_breadth", anatomy.GONION_HEIGHT),
     ],
 )
-def test_face_has_the_published_breadths(measurement: str, height: float) -> None:
+def test_face_has_the_measured_breadths(measurement: str, height: float) -> None:
     face = face_surface((112, 112))
     # In front of the ear, a caliper's jaws apart.
     before_the_ear = (np.abs(face.psi) < 1.45) & (np.abs(face.y - height) < 3)
@@ -140,50 +123,11 @@ def test_mean_is_exactly_symmetric_on_every_grid(grid_shape: tuple[int, int]) ->
     assert model.valid.all()
 
 
-def test_axes_and_order_of_rows_and_columns(model: MorphableModel) -> None:
-    grid = model.mean.reshape(112, 112, 3)
+def test_axes_and_order_of_rows_and_columns(embedded: MorphableModel) -> None:
+    grid = embedded.mean.reshape(112, 112, 3)
     assert (np.diff(grid[:96, 56, 1]) < 0).all(), "rows run down the face"
     assert (np.diff(grid[:, 15:97, 0], axis=1) > 0).all(), "columns run to the image's right"
-    assert abs(grid[:, 56, 2].argmax() - model.landmarks["ibug68"][30] // 112) <= 1, "the tip of the nose is nearest"
-
-
-def test_no_cell_of_the_front_turns_away(model: MorphableModel) -> None:
-    faces = grid_faces(112, 112)
-    normals = face_normals(model.mean, faces)
-    columns = faces.min(axis=1) % 112
-    assert (normals[(columns >= 15) & (columns < 96), 2] > 0).all()
-
-
-def test_normals_point_outwards(model: MorphableModel) -> None:
-    faces = grid_faces(112, 112)
-    normals = face_normals(model.mean, faces)
-    # From a point inside the head, behind the face; folds of ears and nostrils may look back at it.
-    outward = (normals * (model.mean[faces].mean(axis=1) - [0, 10, -60])).sum(axis=1) > 0
-    assert outward.mean() > 0.97
-
-
-def test_cells_have_sane_areas(model: MorphableModel) -> None:
-    areas = np.linalg.norm(face_normals(model.mean, grid_faces(112, 112)), axis=1)
-    assert areas.min() > 0.2
-    assert areas.max() < 20
-
-
-def test_cells_survive_three_deviations_of_every_mode(model: MorphableModel) -> None:
-    faces = grid_faces(112, 112)
-    for name, mode in zip(model.mode_names, model.basis, strict=True):
-        for coefficient in (-3, 3):
-            areas = np.linalg.norm(face_normals(model.mean + coefficient * mode, faces), axis=1)
-            assert areas.min() > 0.02, (name, coefficient)
-
-
-def test_cells_survive_random_faces(model: MorphableModel) -> None:
-    generator = np.random.default_rng(0)
-    faces = grid_faces(112, 112)
-    for _ in range(50):
-        vertices = model.shape(generator.standard_normal(model.mode_count))
-        areas = np.linalg.norm(face_normals(vertices, faces), axis=1)
-        assert areas.min() > SMALLEST_AREA
-        assert (areas < 0.05).mean() < 1e-3
+    assert abs(grid[:, 56, 2].argmax() - embedded.landmarks["ibug68"][30] // 112) <= 1, "the tip of the nose is nearest"
 
 
 def test_rejects_a_grid_without_room_for_a_face() -> None:
@@ -201,35 +145,35 @@ def test_is_built_fast_and_once() -> None:
 # --- modes ------------------------------------------------------------------------------------------------------------
 
 
-def test_modes_are_named_and_numerous(model: MorphableModel) -> None:
-    names = model.mode_names
+def test_modes_are_named_and_numerous(embedded: MorphableModel) -> None:
+    names = embedded.mode_names
     assert len(set(names)) == len(names)
     assert sum(name.startswith("identity/") for name in names) >= 12
     assert sum(name.startswith("expression/") for name in names) >= 8
     assert all(name.startswith(("identity/", "expression/")) for name in names)
 
 
-def test_modes_move_by_their_documented_size(model: MorphableModel) -> None:
-    for mode, field in zip(MODES, model.basis, strict=True):
+def test_modes_move_by_their_documented_size(embedded: MorphableModel) -> None:
+    for mode, field in zip(MODES, embedded.basis, strict=True):
         assert np.linalg.norm(field, axis=1).max() == pytest.approx(mode.size, rel=1e-5), mode.name
         assert f"| {mode.name} | {mode.size:.1f} |" in describe()
 
 
-def test_modes_are_symmetric_or_antisymmetric_as_named(model: MorphableModel) -> None:
-    for name, field in zip(model.mode_names, model.basis, strict=True):
+def test_modes_are_symmetric_or_antisymmetric_as_named(embedded: MorphableModel) -> None:
+    for name, field in zip(embedded.mode_names, embedded.basis, strict=True):
         sign = -1 if name.endswith("(antisymmetric)") else 1
-        np.testing.assert_allclose(sign * flipped(field, model.grid_shape), field, atol=1e-6, err_msg=name)
+        np.testing.assert_allclose(sign * flipped(field, embedded.grid_shape), field, atol=1e-6, err_msg=name)
 
 
-def test_modes_mean_the_same_on_every_grid(model: MorphableModel) -> None:
+def test_modes_mean_the_same_on_every_grid(embedded: MorphableModel) -> None:
     fine = embedded_model((224, 224))
-    for name, coarse_field, fine_field in zip(model.mode_names, model.basis, fine.basis, strict=True):
+    for name, coarse_field, fine_field in zip(embedded.mode_names, embedded.basis, fine.basis, strict=True):
         ratio = np.linalg.norm(fine_field, axis=1).max() / np.linalg.norm(coarse_field, axis=1).max()
         assert ratio == pytest.approx(1, abs=0.06), name
 
 
-def test_modes_are_distinct(model: MorphableModel) -> None:
-    flat = model.basis.reshape(model.mode_count, -1).astype(np.float64)
+def test_modes_are_distinct(embedded: MorphableModel) -> None:
+    flat = embedded.basis.reshape(embedded.mode_count, -1).astype(np.float64)
     flat /= np.linalg.norm(flat, axis=1, keepdims=True)
     likeness = np.abs(flat @ flat.T) - np.eye(len(flat))
     assert likeness.max() < 0.9
@@ -254,9 +198,11 @@ def test_modes_are_distinct(model: MorphableModel) -> None:
         ("identity/mouth width", 54, 0, 1),
     ],
 )
-def test_modes_do_what_they_are_called(model: MorphableModel, mode: str, landmark: int, axis: int, sign: int) -> None:
-    field = model.basis[model.mode_names.index(mode)]
-    moved = sign * field[model.landmarks["ibug68"][landmark], axis]
+def test_modes_do_what_they_are_called(
+    embedded: MorphableModel, mode: str, landmark: int, axis: int, sign: int
+) -> None:
+    field = embedded.basis[embedded.mode_names.index(mode)]
+    moved = sign * field[embedded.landmarks["ibug68"][landmark], axis]
     assert moved > 0.3 * np.linalg.norm(field, axis=1).max()
 
 
@@ -276,8 +222,8 @@ def test_landmarks_are_mirror_symmetric(name: str, grid_shape: tuple[int, int]) 
     assert len(set(index.tolist())) == len(index)
 
 
-def test_aflw_landmarks_run_from_left_to_right(model: MorphableModel) -> None:
-    points = model.mean[model.landmarks["aflw21"]]
+def test_aflw_landmarks_run_from_left_to_right(embedded: MorphableModel) -> None:
+    points = embedded.mean[embedded.landmarks["aflw21"]]
     for part in (slice(0, 6), slice(6, 12), slice(12, 17), slice(17, 20)):
         assert (np.diff(points[part, 0]) > 0).all()
     brows, eyes, nose, mouth, chin = points[:6, 1], points[6:12, 1], points[13:16, 1], points[17:20, 1], points[20, 1]
@@ -286,8 +232,8 @@ def test_aflw_landmarks_run_from_left_to_right(model: MorphableModel) -> None:
     assert (points[[12, 16], 2] < points[6:12, 2].min() - 50).all(), "the ears lie far behind the eyes"
 
 
-def test_ibug_landmarks_have_their_usual_order(model: MorphableModel) -> None:
-    points = model.mean[model.landmarks["ibug68"]]
+def test_ibug_landmarks_have_their_usual_order(embedded: MorphableModel) -> None:
+    points = embedded.mean[embedded.landmarks["ibug68"]]
     x, y = points[:, 0], points[:, 1]
     for part in (range(17), range(17, 27), range(31, 36), range(48, 55), range(59, 54, -1), range(60, 65)):
         assert (np.diff(x[list(part)]) > 0).all()
@@ -302,28 +248,18 @@ def test_ibug_landmarks_have_their_usual_order(model: MorphableModel) -> None:
 # --- real faces -------------------------------------------------------------------------------------------------------
 
 
-def real_data(folder: str) -> Path:
-    root = os.environ.get("STN3DMM_DATA")
-    if not root or not (Path(root) / folder).is_dir():
-        pytest.skip(f"needs real faces: set STN3DMM_DATA to a folder with {folder}/")
-    return Path(root) / folder
-
-
-def test_fits_photographs_with_68_landmarks(model: MorphableModel) -> None:
-    scipy_io, fit = pytest.importorskip("scipy.io"), pytest.importorskip("stn3dmm.fit")
-    labels = [scipy_io.loadmat(file)["pt3d_68"] for file in sorted(real_data("aflw2000").glob("*.mat"))]
-    landmarks = np.stack([label[:2].T.astype(np.float64) for label in labels])
-    box = np.sqrt(np.prod(landmarks.max(axis=1) - landmarks.min(axis=1), axis=1))
-    error = fit.fit_landmarks(model, landmarks, indices="ibug68").error.numpy()
+def test_fits_photographs_with_68_landmarks(embedded: MorphableModel, real_data: Path) -> None:
+    faces = [labels.read_mat(file).points for file in sorted((real_data / "aflw2000").glob("*.mat"))]
+    landmarks = np.stack(faces)
+    box = np.sqrt(np.prod(np.ptp(landmarks, axis=1), axis=1))
+    error = fit_landmarks(embedded, landmarks, indices="ibug68").error.numpy()
     assert (error / box).mean() < 0.015
     assert (error / box).max() < 0.02
 
 
-def test_fits_photographs_with_21_landmarks(model: MorphableModel) -> None:
-    scipy_io, fit = pytest.importorskip("scipy.io"), pytest.importorskip("stn3dmm.fit")
-    labels = scipy_io.loadmat(real_data("bas2017") / "demodata.mat")["Labels"][0].astype(np.float64)
-    landmarks = np.stack([labels[0] - 1, 224 - labels[1]], axis=-1).transpose(1, 0, 2)
-    error = fit.fit_landmarks(model, landmarks, visible=labels[0].T != 0, indices="aflw21").error.numpy()
+def test_fits_photographs_with_21_landmarks(embedded: MorphableModel, real_data: Path) -> None:
+    data = bas2017.read_demodata(real_data / "bas2017" / "demodata.mat")
+    error = fit_landmarks(embedded, data.landmarks, visible=data.visible, indices="aflw21").error.numpy()
     assert error.mean() < 1.5
     assert error.max() < 2.0
 

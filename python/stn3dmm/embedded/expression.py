@@ -1,7 +1,8 @@
 """The expression modes: what the muscles of the face do.
 
-Sizes are set so that two to three standard deviations reach a plain expression. The mouth of the mean is
-closed, so a negative "jaw open" slides the lower lip over the upper one, as in any linear model.
+Sizes are set so that two to three standard deviations reach a plain expression. The lips of the mean part by
+2 mm, so a strongly negative "jaw open" slides the lower lip over the upper one, as in any linear model; no cell
+turns over, for the steep walls between the lips take up what the lips move against each other.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from . import anatomy as at
-from .fields import below_mouth, front, lids, lips, mouth_gap, move, near, outward, side
+from .fields import below_mouth, front, lids, lips, move, near, outward, side
 from .modes import Mode
 from .shapes import Array, bump
 from .surface import FaceSurface
@@ -25,7 +26,7 @@ def _corners(face: FaceSurface) -> Array:
 def _jaw_open(face: FaceSurface) -> Array:
     jaw = below_mouth(face)
     down = -np.maximum(face.z - _HINGE_DEPTH, 0) * jaw
-    back = np.minimum(face.y - _HINGE_HEIGHT, 0) * jaw - 14 * mouth_gap(face)
+    back = np.minimum(face.y - _HINGE_HEIGHT, 0) * jaw
     return move(face, y=down, z=back)
 
 
@@ -80,7 +81,7 @@ def _brows_raise(face: FaceSurface) -> Array:
 
 def _brows_frown(face: FaceSurface) -> Array:
     window = near(face, 17, at.BROW_HEIGHT - 2, 13, 9)
-    return move(face, x=-0.55 * side(face) * window, y=-window, z=0.3 * window)
+    return move(face, x=-0.55 * side(face, 8.0) * window, y=-window, z=0.3 * window)
 
 
 def _eyes_close(face: FaceSurface) -> Array:
@@ -93,7 +94,7 @@ EXPRESSION_MODES = (
     Mode("expression/smile", 4.0, _smile, "the corners of the mouth go up, out and back"),
     Mode("expression/mouth corners down", 2.5, _corners_down, "the corners of the mouth go down"),
     Mode("expression/pucker", 3.5, _pucker, "the lips draw together and forward"),
-    Mode("expression/upper lip raise", 1.8, _upper_lip_up, "the upper lip rises"),
+    Mode("expression/upper lip raise", 1.6, _upper_lip_up, "the upper lip rises"),
     Mode("expression/lower lip drop", 2.0, _lower_lip_down, "the lower lip drops"),
     Mode("expression/one-sided smirk (antisymmetric)", 2.0, _smirk, "the mouth slants up on the image's right"),
     Mode("expression/jaw sideways (antisymmetric)", 2.0, _jaw_sideways, "the lower jaw slides to the image's right"),
@@ -101,5 +102,5 @@ EXPRESSION_MODES = (
     Mode("expression/sneer", 2.0, _sneer, "the wings of the nose and the upper lip rise"),
     Mode("expression/brows raise", 3.0, _brows_raise, "the eyebrows rise"),
     Mode("expression/brows frown", 2.2, _brows_frown, "the eyebrows draw together and down"),
-    Mode("expression/eyes close", 2.4, _eyes_close, "the upper lids come down"),
+    Mode("expression/eyes close", 2.2, _eyes_close, "the upper lids come down"),
 )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from . import anatomy as at
-from .outlines import EYE_HALF_WIDTH, EYE_MIDDLE, brow_line, eye_outline, lip_outline
+from .outlines import EYE_HALF_WIDTH, EYE_MIDDLE, GAP_DEPTH, brow_line, eye_outline, lip_gap, lip_outline
 from .proportions import mean
 from .shapes import Array, bump, ellipsoid, smooth_maximum, step
 
@@ -82,11 +82,14 @@ def add_mouth(beside: Array, y: Array, z: Array) -> Array:
     along = step(y, -1.0, -6.0) * step(y, at.STOMION_HEIGHT + 4, at.STOMION_HEIGHT + 8)
     z = z + along * (0.9 * bump(beside - mean("philtrum_width") / 2, 1.9) - 1.1 * bump(beside, 2.4))
     taper = np.clip(1 - (beside / (at.CHEILION + 0.5)) ** 2, 0, 1)
-    above = (y - line) / np.maximum(upper - line, 0.8)
-    below = (line - y) / np.maximum(line - lower, 0.8)
+    over, inside, parting = lip_gap(beside, y)
+    # Between the lips their pads are level, so that the floor of the gap is.
+    above = over * (1 - inside) / np.maximum(upper - line, 0.8)
+    below = -over * (1 - inside) / np.maximum(line - lower, 0.8)
     z = z + 3.4 * taper**0.8 * _lip_pad(above, 0.42) * (above > -1)
     z = z + 4.2 * taper**0.7 * _lip_pad(below, 0.50) * (below > -1)
-    seam = (0.8 + 2.8 * taper**0.6) * bump(y - line, 0.9) * step(beside, at.CHEILION + 3, at.CHEILION - 3)
+    seam = GAP_DEPTH * parting**0.7 * inside
+    seam = seam + 0.8 * bump(y - line, 0.9) * step(beside, at.CHEILION + 3, at.CHEILION - 3)
     corner = 1.6 * bump(beside - at.CHEILION - 0.5, 3.2) * bump(y - line, 3.2)
     return np.asarray(z - seam - corner)
 

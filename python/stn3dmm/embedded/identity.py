@@ -49,7 +49,10 @@ def _temple_width(face: FaceSurface) -> Array:
 
 
 def _jaw_width(face: FaceSurface) -> Array:
-    return move(face, x=outward(face, at.GONION_HALF_BREADTH) * near(face, 62, at.GONION_HEIGHT, 24, 24))
+    # It runs out slowly: up to the ear, and down the neck, which is as broad as the jaw that stands on it.
+    over = face.y - at.GONION_HEIGHT
+    window = bump(np.maximum(62 - np.abs(face.x), 0), 24) * np.where(over > 0, bump(over, 22), bump(over, 60))
+    return move(face, x=outward(face, at.GONION_HALF_BREADTH) * window)
 
 
 def _jaw_angle(face: FaceSurface) -> Array:
@@ -79,7 +82,7 @@ def _cheek_fullness(face: FaceSurface) -> Array:
 
 
 def _eye_distance(face: FaceSurface) -> Array:
-    return move(face, x=side(face) * near(face, EYE_MIDDLE, at.EYE_HEIGHT + 4, 18, 15))
+    return move(face, x=side(face, 10.0) * near(face, EYE_MIDDLE, at.EYE_HEIGHT + 4, 18, 15))
 
 
 def _eye_height(face: FaceSurface) -> Array:
@@ -107,7 +110,7 @@ def _brow_arch(face: FaceSurface) -> Array:
 
 
 def _nose_length(face: FaceSurface) -> Array:
-    lower = np.where(face.y < 4, bump(face.y - 4, 8), step(face.y, at.NASION_HEIGHT, 4))
+    lower = np.where(face.y < 4, bump(face.y - 4, 10), step(face.y, at.NASION_HEIGHT, 4))
     return move(face, y=-lower * bump(face.x, 16))
 
 

@@ -21,7 +21,8 @@ PSI_EAR, PSI_EDGE = 1.30, 1.90
 def row_density(h: Array) -> Array:
     """Rows per millimetre at front height h, up to a factor."""
     density = 0.36 + 0.52 * bump(h - at.EYE_HEIGHT, 11.0) + 0.30 * bump(h - at.EYE_HEIGHT, 30.0)
-    density = density + 0.55 * bump(h - at.PRONASALE_HEIGHT + 4, 9.0) + 0.75 * bump(h - at.STOMION_HEIGHT, 9.0)
+    density = density + 0.70 * bump(h - at.PRONASALE_HEIGHT + 4, 9.0) + 0.75 * bump(h - at.STOMION_HEIGHT, 9.0)
+    density = density + 1.5 * bump(h - at.STOMION_HEIGHT, 1.3)  # the walls between the lips
     return np.asarray(density * (1 - 0.45 * step(h, at.GNATHION_HEIGHT, BOTTOM)))
 
 

@@ -6,12 +6,15 @@ import numpy as np
 
 from . import anatomy as at
 from .proportions import mean
-from .shapes import Array, bump
+from .shapes import Array, bump, step
 
 EYE_MIDDLE = (at.ENDOCANTHION + at.EXOCANTHION) / 2
 EYE_HALF_WIDTH = (at.EXOCANTHION - at.ENDOCANTHION) / 2
 # The outer corner stands about 2 mm above the inner one (canthal tilt near 4 degrees, Farkas 1994).
 CANTHAL_RISE = 2.0
+# The gap between the lips, mm from the line between them: its floor reaches so far, its walls end there; and its depth
+# in the midline. The walls are steep, so their cells slide, and do not turn over, where the lips pass each other.
+GAP_FLOOR, GAP_EDGE, GAP_DEPTH = 0.4, 1.15, 7.0
 
 
 def brow_line(beside: Array) -> Array:
@@ -42,3 +45,13 @@ def lip_outline(x: Array) -> tuple[Array, Array, Array]:
     upper = mean("upper_vermilion_height") * bow * taper**0.85
     lower = mean("lower_vermilion_height") * taper**0.7
     return line, line + upper, line - lower
+
+
+def lip_gap(x: Array, y: Array) -> tuple[Array, Array, Array]:
+    """The gap between the lips: y over the line between them, 1 on its floor to 0 on the lips, how open it is at x.
+
+    It is as open as the lips can part: 1 in the midline, 0 at the corners of the mouth.
+    """
+    over = y - lip_outline(x)[0]
+    inside = 1 - step(np.abs(over), GAP_FLOOR, GAP_EDGE)
+    return over, np.asarray(inside), np.asarray(np.clip(1 - (x / at.CHEILION) ** 2, 0, 1))

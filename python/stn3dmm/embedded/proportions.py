@@ -1,4 +1,7 @@
-"""Published averages of the adult face: the only numbers about people that the embedded model starts from.
+"""Numbers that approximate published averages of the adult face: distances between landmarks, and their spread.
+
+The few other numbers about people stand where they are used: the breadths of the sections in `head`, the eyeball
+and how far it stands out in `features`, heights in `anatomy`.
 
 Sources:
     Farkas 1994: L. G. Farkas (ed.), Anthropometry of the Head and Face, 2nd edition, Raven Press, 1994.
@@ -10,7 +13,7 @@ Sources:
 
 Means are midway between the male and the female mean; standard deviations pool the two sexes, the
 difference of their means included. Both are rounded, to 0.5 mm above 10 mm and to 0.1 mm below: populations differ
-by more than that. They stand close to the sources but are not quotations: the rows have not been checked against
+by more than that. They approximate the sources and are not quotations: the rows have not been checked against
 the printed tables one by one. The depths from the tragion are Farkas's within a few millimetres, settled so that a tape
 around the finished face has the length of NIOSH's bitragion arcs; nothing else uses the arcs.
 """
