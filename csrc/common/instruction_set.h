@@ -1,6 +1,8 @@
 // Which instruction set the CPU kernels run on: wheels are built for baseline x86-64 and choose at run time.
 #pragma once
 
+#include <type_traits>
+
 namespace stn {
 
 enum class InstructionSet { baseline = 0, avx2 = 1, avx512 = 2 };
@@ -32,3 +34,14 @@ Function* choose_kernel(Function* baseline, Function* avx2, Function* avx512) {
 #else
 #define STN_CHOOSE_KERNEL(...) (&::stn::baseline::__VA_ARGS__)
 #endif
+
+// The same for a kernel with coordinates of type T and images of type I. Half images stay with the baseline: nothing
+// gathers 16-bit texels, and wider code around their conversions measured slower (docs/performance.md).
+#define STN_CHOOSE_IMAGE_KERNEL(T, I, ...)   \
+  ([] {                                      \
+    if constexpr (std::is_same_v<T, I>) {    \
+      return STN_CHOOSE_KERNEL(__VA_ARGS__); \
+    } else {                                 \
+      return &::stn::baseline::__VA_ARGS__;  \
+    }                                        \
+  }())

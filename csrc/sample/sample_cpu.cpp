@@ -43,7 +43,7 @@ Tensor sample_cpu(const Tensor& image_in, const Tensor& points_in) {
     using I = decltype(image_type);
     SampleParams<T, I> params = sample_params<T, I>(image, points);
     params.samples = mutable_pointer<I>(samples);
-    const auto kernel = STN_CHOOSE_KERNEL(sample_block<T, I>);
+    const auto kernel = STN_CHOOSE_IMAGE_KERNEL(T, I, sample_block<T, I>);
     for_each_block(params, kernel);
   });
   return samples;
@@ -68,11 +68,11 @@ std::tuple<Tensor, Tensor> sample_backward_cpu(
     params.grad_samples = pointer<I>(grad_samples);
     if (points_needed) {
       params.grad_points = mutable_pointer<T>(grad_points);
-      const auto kernel = STN_CHOOSE_KERNEL(sample_grad_points_block<T, I>);
+      const auto kernel = STN_CHOOSE_IMAGE_KERNEL(T, I, sample_grad_points_block<T, I>);
       for_each_block(params, kernel);
     }
     if (image_needed) {
-      const auto kernel = STN_CHOOSE_KERNEL(sample_grad_plane<T, I>);
+      const auto kernel = STN_CHOOSE_IMAGE_KERNEL(T, I, sample_grad_plane<T, I>);
       for_each_plane_gradient<T>(mutable_pointer<I>(grad_image), B * C, 1, H * W, [&](int64_t plane, T* grad_plane) {
         kernel(params, plane, grad_plane);
       });

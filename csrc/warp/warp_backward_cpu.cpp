@@ -79,7 +79,7 @@ void warp_backward_typed(
   params.grad_texture = grads.texture.has_value() ? pointer<I>(*grads.texture) : nullptr;
   if (grad_theta != nullptr && grads.texture.has_value()) {
     params.grad_parts = mutable_pointer<T>(parts);
-    const auto kernel = STN_CHOOSE_KERNEL(warp_grad_theta_block<T, I>);
+    const auto kernel = STN_CHOOSE_IMAGE_KERNEL(T, I, warp_grad_theta_block<T, I>);
     for_each_task(params, kernel);
   }
   if (grad_theta != nullptr) {

@@ -55,7 +55,7 @@ std::tuple<Tensor, Tensor, Tensor> warp_cpu(
     params.texture = mutable_pointer<I>(texture);
     params.mask = mutable_pointer<T>(mask);
     params.points = hidden ? mutable_pointer<T>(points) : nullptr;
-    const auto kernel = STN_CHOOSE_KERNEL(warp_block<T, I>);
+    const auto kernel = STN_CHOOSE_IMAGE_KERNEL(T, I, warp_block<T, I>);
     for_each_task(params, kernel);
     if (hidden) {
       hide_vertices(

@@ -15,7 +15,7 @@ void grad_image_cpu(const WarpParams<T, I>& params, I* grad_image) {
   if (params.B * params.C == 0) {
     return;
   }
-  const auto kernel = STN_CHOOSE_KERNEL(warp_grad_planes<T, I>);
+  const auto kernel = STN_CHOOSE_IMAGE_KERNEL(T, I, warp_grad_planes<T, I>);
   const bool by_image = params.B >= static_cast<int64_t>(torch::stable::get_num_threads());
   const int64_t planes = by_image ? params.C : 1, tasks = by_image ? params.B : params.B * params.C;
   for_each_plane_gradient<T>(grad_image, tasks, planes, params.H * params.W, [&](int64_t task, T* grad_planes) {
