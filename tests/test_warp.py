@@ -233,13 +233,16 @@ def test_warp_refuses_a_second_derivative(backend: Backend) -> None:
 
 @pytest.mark.parametrize("dtype", HALF)
 def test_warp_takes_half_images(backend: Backend, dtype: torch.dtype) -> None:
-    """The float32 result, rounded once; theta's gradient stays in float32."""
+    """The float32 result, rounded once (another instruction set may round it to the neighbour); theta's gradient stays
+    in float32."""
     call = call_of(backend, BLOCKS, torch.float32)
     image, *others = call.arguments
     half, full = call.on(image.to(dtype), *others).outputs(), call.on(image.to(dtype).float(), *others).outputs()
     assert [t.dtype for t in half] == [dtype, torch.float32, torch.float32]
-    assert torch.equal(half[0], full[0].to(dtype))
-    properties.assert_same(half[1:], full[1:])
+    unit = torch.finfo(dtype).eps
+    torch.testing.assert_close(half[0], full[0].to(dtype), rtol=unit, atol=unit / 16)
+    torch.testing.assert_close(half[1], full[1], rtol=0, atol=0)
+    torch.testing.assert_close(half[2], full[2], rtol=1e-6, atol=1e-4, equal_nan=True)
     *_, grad_image, grad_theta = call.on(image.to(dtype), *others).gradients()
     *_, full_image, full_theta = call.on(image.to(dtype).float(), *others).gradients()
     assert (grad_image.dtype, grad_theta.dtype) == (dtype, torch.float32)
