@@ -89,7 +89,9 @@ def _commit() -> str:
     root = Path(__file__).parent
     try:
         name = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=root, capture_output=True, check=True)
-        changed = subprocess.run(["git", "status", "--porcelain", "-uno"], cwd=root, capture_output=True, check=True)
+        changed = subprocess.run(
+            ["git", "status", "--porcelain", "-uno", "--", ":/", ":!results"], cwd=root, capture_output=True, check=True
+        )
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return name.stdout.decode().strip() + ("+changes" if changed.stdout else "")
