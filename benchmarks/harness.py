@@ -86,15 +86,18 @@ def environment() -> dict[str, Any]:
 
 
 def _commit() -> str:
-    root = Path(__file__).parent
+    sources = ["--", ":/", ":!results"]  # a result that was just saved is no change of what is measured
     try:
-        name = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=root, capture_output=True, check=True)
-        changed = subprocess.run(
-            ["git", "status", "--porcelain", "-uno", "--", ":/", ":!results"], cwd=root, capture_output=True, check=True
-        )
+        name = _git("rev-parse", "--short", "HEAD")
+        changed = _git("status", "--porcelain", "-uno", *sources)
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
-    return name.stdout.decode().strip() + ("+changes" if changed.stdout else "")
+    return name + ("+changes" if changed else "")
+
+
+def _git(*arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], cwd=Path(__file__).parent, capture_output=True, check=True, text=True)
+    return done.stdout.strip()
 
 
 def _processor() -> str:
