@@ -88,3 +88,15 @@ def test_no_cell_of_random_faces_turns_over(cells: Cells, deviation: float) -> N
         assert cells.turned_over(vertices) == 0
         assert areas.min() > SMALLEST_AREA
         assert (areas < 0.05).mean() < 1e-3
+
+
+@pytest.mark.parametrize(("deviation", "most_faces", "most_cells"), [(0.75, 0, 0), (1.0, 3, 32)])
+def test_thousand_random_faces_turn_over_what_is_documented(
+    cells: Cells, deviation: float, most_faces: int, most_cells: int
+) -> None:
+    """The figures of docs/embedded_model.md."""
+    generator = np.random.default_rng(0)
+    alphas = deviation * generator.standard_normal((1000, cells.model.mode_count))
+    counts = [cells.turned_over(cells.model.shape(alpha)) for alpha in alphas]
+    assert sum(count > 0 for count in counts) <= most_faces
+    assert max(counts) <= most_cells
