@@ -5,18 +5,18 @@ the fused chain. Conventions: docs/conventions.md; formulas: docs/math.md. `stn3
 functions in plain PyTorch, `stn3dmm_cuda.layers` one module for each layer of the paper.
 """
 
-from stn3dmm_cuda import layers, reference
-from stn3dmm_cuda._library import cpu_instruction_set, has_cuda
-from stn3dmm_cuda.grid import grid
-from stn3dmm_cuda.losses import landmark_loss, masked, prior_loss, siamese_loss, symmetry_loss
-from stn3dmm_cuda.pose import axis_angle_to_matrix, pose
-from stn3dmm_cuda.project import project
-from stn3dmm_cuda.results import Pose, Warp
-from stn3dmm_cuda.sample import sample
-from stn3dmm_cuda.topology import grid_faces
-from stn3dmm_cuda.vertices import vertices
-from stn3dmm_cuda.visibility import visibility
-from stn3dmm_cuda.warp import warp
+from . import layers, reference
+from ._library import cpu_instruction_set, has_cuda
+from .grid import grid
+from .losses import landmark_loss, masked, prior_loss, siamese_loss, symmetry_loss
+from .pose import axis_angle_to_matrix, pose
+from .project import project
+from .results import Pose, Warp
+from .sample import sample
+from .topology import grid_faces
+from .vertices import vertices
+from .visibility import visibility
+from .warp import warp
 
 __all__ = [
     "Pose",

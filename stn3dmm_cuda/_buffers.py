@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from stn3dmm_cuda import _checks
+from . import _checks
 
 
 def copied(array: Any, dtype: torch.dtype | None = None) -> torch.Tensor:

@@ -6,7 +6,7 @@ import math
 
 import torch
 
-from stn3dmm_cuda import _library
+from . import _library
 
 COORDINATES = (torch.float32, torch.float64)
 HALF_IMAGES = (torch.float16, torch.bfloat16)

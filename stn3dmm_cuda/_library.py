@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+NAMESPACE = "stn3dmm"
 _FOLDER = Path(__file__).parent
 
 
@@ -28,6 +29,8 @@ def _load(name: str) -> bool:
 if not _load("_cpu"):
     raise ImportError(f"stn3dmm_cuda: the operator library is not built: no _cpu.*.so in {_FOLDER}. {_REMEDY}")
 
+# The registered operators, beneath the Python functions: operators.pose_backward.
+operators = getattr(torch.ops, NAMESPACE)
 CUDA_LOADED = torch.version.cuda is not None and _load("_cuda")
 
 
@@ -41,4 +44,4 @@ def cpu_instruction_set() -> str:
 
     The environment variable STN3DMM_CPU_INSTRUCTIONS lowers it, for tests and measurements.
     """
-    return str(torch.ops.stn3dmm.cpu_instruction_set())
+    return str(operators.cpu_instruction_set())

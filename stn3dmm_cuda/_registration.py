@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from stn3dmm_cuda import _library as _library  # the schemas must be loaded first
+from ._library import NAMESPACE
 
 
 def register(
@@ -18,8 +18,8 @@ def register(
     backward: Callable[..., Any],
 ) -> None:
     """Registers the operator stn3dmm::<name>; under autocast it runs in float32."""
-    torch.library.register_fake(f"stn3dmm::{name}", fake)
-    torch.library.register_autograd(f"stn3dmm::{name}", backward, setup_context=setup_context)
+    torch.library.register_fake(f"{NAMESPACE}::{name}", fake)
+    torch.library.register_autograd(f"{NAMESPACE}::{name}", backward, setup_context=setup_context)
     _register_autocast(name)
 
 
@@ -31,11 +31,11 @@ def register_backward(name: str, *, fake: Callable[..., Any]) -> None:
             f"{name}: the second derivative is not implemented. Use stn3dmm_cuda.reference.{name} where it is needed."
         )
 
-    torch.library.register_fake(f"stn3dmm::{name}_backward", fake)
-    torch.library.register_autograd(f"stn3dmm::{name}_backward", refuse)
+    torch.library.register_fake(f"{NAMESPACE}::{name}_backward", fake)
+    torch.library.register_autograd(f"{NAMESPACE}::{name}_backward", refuse)
     _register_autocast(f"{name}_backward")
 
 
 def _register_autocast(name: str) -> None:
     for device_type in ("cpu", "cuda"):
-        torch.library.register_autocast(f"stn3dmm::{name}", device_type, torch.float32)
+        torch.library.register_autocast(f"{NAMESPACE}::{name}", device_type, torch.float32)

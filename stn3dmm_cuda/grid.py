@@ -6,8 +6,9 @@ from typing import Any
 
 import torch
 
-from stn3dmm_cuda import _checks
-from stn3dmm_cuda._registration import register, register_backward
+from . import _checks
+from ._library import operators
+from ._registration import register, register_backward
 
 
 def grid(points: torch.Tensor, grid_shape: tuple[int, int], image_size: tuple[int, int]) -> torch.Tensor:
@@ -42,7 +43,7 @@ def grid(points: torch.Tensor, grid_shape: tuple[int, int], image_size: tuple[in
     _checks.points("grid", points)
     P, Q = _checks.grid_shape("grid", grid_shape, points.shape[1])
     H, W = _checks.pair("grid", "image_size", image_size)
-    result: torch.Tensor = torch.ops.stn3dmm.grid(points, P, Q, H, W)
+    result: torch.Tensor = operators.grid(points, P, Q, H, W)
     return result
 
 
@@ -52,7 +53,7 @@ def _setup(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
 
 
 def _backward(ctx: Any, grad_grid: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-    return torch.ops.stn3dmm.grid_backward(grad_grid, *ctx.sizes), None, None, None, None
+    return operators.grid_backward(grad_grid, *ctx.sizes), None, None, None, None
 
 
 register(

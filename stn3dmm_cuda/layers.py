@@ -17,16 +17,16 @@ from typing import Any, Protocol
 import torch
 from torch import nn
 
-from stn3dmm_cuda import _checks
-from stn3dmm_cuda._buffers import copied, indices_copied
-from stn3dmm_cuda.grid import grid
-from stn3dmm_cuda.losses import masked
-from stn3dmm_cuda.pose import axis_angle_to_matrix
-from stn3dmm_cuda.results import Warp
-from stn3dmm_cuda.sample import sample
-from stn3dmm_cuda.vertices import vertices
-from stn3dmm_cuda.visibility import MODES, visibility
-from stn3dmm_cuda.warp import VISIBILITIES, warp
+from . import _checks
+from ._buffers import copied, indices_copied
+from .grid import grid
+from .losses import masked
+from .pose import axis_angle_to_matrix
+from .results import Warp
+from .sample import sample
+from .vertices import vertices
+from .visibility import MODES, visibility
+from .warp import VISIBILITIES, warp
 
 
 class Model(Protocol):

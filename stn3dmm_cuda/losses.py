@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import torch
 
-from stn3dmm_cuda import _checks
+from . import _checks
 
 WIDENED = (torch.float16, torch.bfloat16)
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import torch
 
-from stn3dmm_cuda import _checks
-from stn3dmm_cuda._registration import register, register_backward
-from stn3dmm_cuda.results import Pose
+from . import _checks
+from ._library import operators
+from ._registration import register, register_backward
+from .results import Pose
 
 
 def pose(theta: torch.Tensor) -> Pose:
@@ -42,7 +43,7 @@ def pose(theta: torch.Tensor) -> Pose:
     _checks.shape("pose", "theta", theta, "(B, 6 + K)", (None, None))
     if theta.shape[1] < 6:
         raise ValueError(f"pose: theta must be (B, 6 + K); got {tuple(theta.shape)}, fewer than six columns.")
-    return Pose(*torch.ops.stn3dmm.pose(theta))
+    return Pose(*operators.pose(theta))
 
 
 def axis_angle_to_matrix(r: torch.Tensor) -> torch.Tensor:
@@ -73,7 +74,7 @@ def axis_angle_to_matrix(r: torch.Tensor) -> torch.Tensor:
     """
     _checks.coordinates("axis_angle_to_matrix", r=r)
     _checks.shape("axis_angle_to_matrix", "r", r, "(B, 3)", (None, 3))
-    rotation: torch.Tensor = torch.ops.stn3dmm.axis_angle_to_matrix(r)
+    rotation: torch.Tensor = operators.axis_angle_to_matrix(r)
     return rotation
 
 
@@ -93,7 +94,7 @@ def _pose_setup(ctx: Any, inputs: tuple[torch.Tensor], output: Any) -> None:
 
 def _pose_backward(ctx: Any, *grads: torch.Tensor) -> torch.Tensor:
     (theta,) = ctx.saved_tensors
-    grad_theta: torch.Tensor = torch.ops.stn3dmm.pose_backward(theta, *grads)
+    grad_theta: torch.Tensor = operators.pose_backward(theta, *grads)
     return grad_theta
 
 
@@ -103,7 +104,7 @@ def _matrix_setup(ctx: Any, inputs: tuple[torch.Tensor], output: torch.Tensor) -
 
 def _matrix_backward(ctx: Any, grad_rotation: torch.Tensor) -> torch.Tensor:
     (r,) = ctx.saved_tensors
-    grad_r: torch.Tensor = torch.ops.stn3dmm.axis_angle_to_matrix_backward(grad_rotation, r)
+    grad_r: torch.Tensor = operators.axis_angle_to_matrix_backward(grad_rotation, r)
     return grad_r
 
 

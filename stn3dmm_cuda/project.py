@@ -6,8 +6,9 @@ from typing import Any
 
 import torch
 
-from stn3dmm_cuda import _checks
-from stn3dmm_cuda._registration import register, register_backward
+from . import _checks
+from ._library import operators
+from ._registration import register, register_backward
 
 
 def project(
@@ -48,7 +49,7 @@ def project(
     _checks.shape("project", "rotation", rotation, "(B, 3, 3)", (B, 3, 3), like="vertices")
     _checks.shape("project", "translation", translation, "(B, 2)", (B, 2), like="vertices")
     _checks.shape("project", "scale", scale, "(B,)", (B,), like="vertices")
-    points: torch.Tensor = torch.ops.stn3dmm.project(vertices, rotation, translation, scale)
+    points: torch.Tensor = operators.project(vertices, rotation, translation, scale)
     return points
 
 
@@ -58,7 +59,7 @@ def _setup(ctx: Any, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> 
 
 
 def _backward(ctx: Any, grad_points: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    grads: tuple[torch.Tensor, ...] = torch.ops.stn3dmm.project_backward(grad_points, *ctx.saved_tensors)
+    grads: tuple[torch.Tensor, ...] = operators.project_backward(grad_points, *ctx.saved_tensors)
     return grads
 
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import torch
 
-from stn3dmm_cuda import _checks
-from stn3dmm_cuda._registration import register, register_backward
+from . import _checks
+from ._library import operators
+from ._registration import register, register_backward
 
 
 def sample(image: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
@@ -47,7 +48,7 @@ def sample(image: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
             f"sample: points must have B = {image.shape[0]} as in image; got {tuple(points.shape)}. "
             "Expand the one of batch size 1 with .expand."
         )
-    samples: torch.Tensor = torch.ops.stn3dmm.sample(image, points)
+    samples: torch.Tensor = operators.sample(image, points)
     return samples
 
 
@@ -58,7 +59,7 @@ def _setup(ctx: Any, inputs: tuple[torch.Tensor, torch.Tensor], output: torch.Te
 def _backward(ctx: Any, grad_samples: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
     needed = ctx.needs_input_grad[:2]
     deterministic = torch.are_deterministic_algorithms_enabled()
-    grads = torch.ops.stn3dmm.sample_backward(grad_samples, *ctx.saved_tensors, *needed, deterministic)
+    grads = operators.sample_backward(grad_samples, *ctx.saved_tensors, *needed, deterministic)
     return tuple(grad if need else None for grad, need in zip(grads, needed, strict=True))
 
 

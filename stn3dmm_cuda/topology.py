@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from stn3dmm_cuda import _checks
+from . import _checks
 
 
 def grid_faces(grid_shape: tuple[int, int], device: torch.device | str | None = None) -> torch.Tensor:

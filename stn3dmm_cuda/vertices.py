@@ -6,8 +6,9 @@ from typing import Any
 
 import torch
 
-from stn3dmm_cuda import _checks
-from stn3dmm_cuda._registration import register, register_backward
+from . import _checks
+from ._library import operators
+from ._registration import register, register_backward
 
 
 def vertices(alpha: torch.Tensor, mean: torch.Tensor, basis: torch.Tensor) -> torch.Tensor:
@@ -42,7 +43,7 @@ def vertices(alpha: torch.Tensor, mean: torch.Tensor, basis: torch.Tensor) -> to
     K, N, _ = basis.shape
     _checks.shape("vertices", "mean", mean, "(N, 3)", (N, 3), like="basis")
     _checks.shape("vertices", "alpha", alpha, "(B, K)", (None, K), like="basis")
-    shapes: torch.Tensor = torch.ops.stn3dmm.vertices(alpha, mean, basis)
+    shapes: torch.Tensor = operators.vertices(alpha, mean, basis)
     return shapes
 
 
@@ -54,7 +55,7 @@ def _setup(ctx: Any, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> 
 def _backward(ctx: Any, grad_vertices: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
     alpha, basis = ctx.saved_tensors
     needed = ctx.needs_input_grad[:3]
-    grads = torch.ops.stn3dmm.vertices_backward(grad_vertices, alpha, basis, *needed)
+    grads = operators.vertices_backward(grad_vertices, alpha, basis, *needed)
     return tuple(grad if need else None for grad, need in zip(grads, needed, strict=True))
 
 

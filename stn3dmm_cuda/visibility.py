@@ -6,8 +6,9 @@ from typing import Any
 
 import torch
 
-from stn3dmm_cuda import _checks
-from stn3dmm_cuda._registration import register
+from . import _checks
+from ._library import operators
+from ._registration import register
 
 MODES = ("hard",)
 
@@ -69,7 +70,7 @@ def visibility(
         P, Q = _checks.grid_shape("visibility", grid_shape, points.shape[1])
     if faces is not None:
         _check_faces(points, faces)
-    visible: torch.Tensor = torch.ops.stn3dmm.visibility(points, faces, P, Q, tolerance)
+    visible: torch.Tensor = operators.visibility(points, faces, P, Q, tolerance)
     return visible
 
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import torch
 
-from stn3dmm_cuda import _checks
-from stn3dmm_cuda._registration import register, register_backward
-from stn3dmm_cuda.results import Warp
+from . import _checks
+from ._library import operators
+from ._registration import register, register_backward
+from .results import Warp
 
 VISIBILITIES = ("hard", "none")
 
@@ -81,7 +82,7 @@ def warp(
     _checks.finite("warp", tolerance=tolerance, temperature=temperature)
     _check_constants(mean, basis)
     _check_indices(theta, landmarks, valid, N)
-    outputs = torch.ops.stn3dmm.warp(image, theta, mean, basis, landmarks, valid, P, Q, visibility, tolerance)
+    outputs = operators.warp(image, theta, mean, basis, landmarks, valid, P, Q, visibility, tolerance)
     return Warp(*outputs)
 
 
@@ -136,7 +137,7 @@ def _backward(
 ) -> tuple[torch.Tensor | None, ...]:
     needed = ctx.needs_input_grad[:2]
     deterministic = torch.are_deterministic_algorithms_enabled()
-    grad_image, grad_theta = torch.ops.stn3dmm.warp_backward(
+    grad_image, grad_theta = operators.warp_backward(
         grad_texture, grad_landmarks, *ctx.saved_tensors, *needed, deterministic
     )
     return (grad_image if needed[0] else None, grad_theta if needed[1] else None, *[None] * 8)

@@ -4,12 +4,12 @@ They are written from the mathematics (docs/math.md), never from the kernels, an
 twice if need be: the yardstick that the kernels are held against.
 """
 
-from stn3dmm_cuda.reference.grid import grid
-from stn3dmm_cuda.reference.pose import axis_angle_to_matrix, pose
-from stn3dmm_cuda.reference.project import project
-from stn3dmm_cuda.reference.sample import sample
-from stn3dmm_cuda.reference.vertices import vertices
-from stn3dmm_cuda.reference.visibility import visibility
-from stn3dmm_cuda.reference.warp import warp
+from .grid import grid
+from .pose import axis_angle_to_matrix, pose
+from .project import project
+from .sample import sample
+from .vertices import vertices
+from .visibility import visibility
+from .warp import warp
 
 __all__ = ["axis_angle_to_matrix", "grid", "pose", "project", "sample", "vertices", "visibility", "warp"]

@@ -6,7 +6,7 @@ import math
 
 import torch
 
-from stn3dmm_cuda.results import Pose
+from ..results import Pose
 
 # Below this angle (squared, radians^2) the coefficients are series: both branches, and their first two derivatives,
 # are then good to a few units in the last place of float64.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from stn3dmm_cuda.topology import grid_faces
+from ..topology import grid_faces
 
 FACES_AT_ONCE = 64  # memory, and how well the boxes prune
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import torch
 
-from stn3dmm_cuda.reference.pose import pose
-from stn3dmm_cuda.reference.project import project
-from stn3dmm_cuda.reference.sample import sample
-from stn3dmm_cuda.reference.vertices import vertices
-from stn3dmm_cuda.reference.visibility import visibility as vertex_visibility
-from stn3dmm_cuda.results import Warp
+from ..results import Warp
+from .pose import pose
+from .project import project
+from .sample import sample
+from .vertices import vertices
+from .visibility import visibility as vertex_visibility
 
 
 def _points(theta: torch.Tensor, mean: torch.Tensor, basis: torch.Tensor) -> torch.Tensor:

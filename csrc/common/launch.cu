@@ -1,0 +1,45 @@
+// What a user reads when a launch fails.
+#include "common/launch.h"
+
+#include <limits>
+#include <stdexcept>
+#include <string>
+
+namespace stn {
+namespace {
+
+// What to do about the failures that are the installation's, not the program's.
+std::string remedy(cudaError_t status) {
+  switch (status) {
+    case cudaErrorNoKernelImageForDevice:
+    case cudaErrorUnsupportedPtxVersion:
+      return " This build's kernels (" STN_CUDA_ARCHITECTURES
+             ") do not run on this GPU. Rebuild with STN3DMM_CUDA_ARCHITECTURES set to its compute capability, for "
+             "instance 70; `stn3dmm doctor` tells which it is.";
+    case cudaErrorInsufficientDriver:
+      return " The NVIDIA driver is older than the CUDA toolkit that this library was built with. Update the driver, "
+             "or rebuild with an older toolkit; `stn3dmm doctor` tells both versions.";
+    case cudaErrorNoDevice:
+      return " No GPU is visible to this process. Look at CUDA_VISIBLE_DEVICES and at nvidia-smi.";
+    default:
+      return "";
+  }
+}
+
+}  // namespace
+
+void require_success(cudaError_t status, const char* what) {
+  if (status != cudaSuccess) {
+    cudaGetLastError();  // an error that stays would be blamed on whoever asks next
+    throw std::runtime_error(
+        std::string(what) + ": CUDA reports: " + cudaGetErrorString(status) + "." + remedy(status));
+  }
+}
+
+void require_blocks(int64_t blocks, const char* what) {
+  if (blocks > std::numeric_limits<int32_t>::max()) {
+    throw std::runtime_error(std::string(what) + ": too large for one launch. Split the batch.");
+  }
+}
+
+}  // namespace stn
