@@ -139,6 +139,13 @@ def test_pose_empty(backend: Backend) -> None:
     assert backend.operators.axis_angle_to_matrix(torch.zeros(0, 3, device=backend.device)).shape == (0, 3, 3)
 
 
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_pose_of_many_images(backend: Backend, operator: str) -> None:
+    """Several blocks of the CUDA kernels' 256 threads, and a rest."""
+    call = call_of(backend, operator, B=301, K=7)
+    properties.matches_reference(call, getattr(reference, operator), "pose", torch.float64)
+
+
 @pytest.mark.parametrize("poison", [math.nan, math.inf, -math.inf])
 @pytest.mark.parametrize("column", range(8))
 def test_pose_keeps_a_bad_theta_in_its_image(backend: Backend, column: int, poison: float) -> None:

@@ -1,4 +1,5 @@
-// Sums over a warp and over a block, in an order that depends on nothing but the block's size (for .cu files).
+// Sums over a warp and over a block, in an order that depends on nothing but the block's size, and the largest value
+// of a warp (for .cu files).
 #pragma once
 
 #include <cuda_runtime.h>
@@ -14,6 +15,17 @@ __device__ __forceinline__ T warp_sum(T value) {
 #pragma unroll
   for (int offset = kWarp / 2; offset > 0; offset /= 2) {
     value += __shfl_down_sync(kWholeWarp, value, offset);
+  }
+  return value;
+}
+
+// The largest of the warp's 32 values, in lane 0.
+template <class T>
+__device__ __forceinline__ T warp_max(T value) {
+#pragma unroll
+  for (int offset = kWarp / 2; offset > 0; offset /= 2) {
+    const T other = __shfl_down_sync(kWholeWarp, value, offset);
+    value = other > value ? other : value;
   }
   return value;
 }

@@ -93,10 +93,26 @@ STN_HD RigidPose<T> rigid_pose(const T* theta) {
   return {axis_angle_to_matrix(load3(theta)), {theta[3], theta[4]}, std::exp(theta[5])};
 }
 
-// The same, or NaN in every part if an entry of theta or of the pose is not finite: the image then has no points.
+// The gradient to those six entries from the gradients to rotation, translation and scale.
+template <class T>
+STN_HD void rigid_pose_vjp(const T* theta, const RigidPose<T>& grad, T* grad_theta) {
+  store3(grad_theta, axis_angle_to_matrix_vjp(load3(theta), grad.rotation));
+  grad_theta[3] = grad.translation.x;
+  grad_theta[4] = grad.translation.y;
+  grad_theta[5] = std::exp(theta[5]) * grad.scale;
+}
+
+// NaN in every part: the image then has no points.
+template <class T>
+STN_HD RigidPose<T> no_pose() {
+  const T nan = T(NAN);
+  return {{{{nan, nan, nan}, {nan, nan, nan}, {nan, nan, nan}}}, {nan, nan}, nan};
+}
+
+// The pose, or none if an entry of theta or of the pose is not finite.
 template <class T>
 STN_HD RigidPose<T> sound_pose(const T* theta, int64_t D) {
-  RigidPose<T> pose = rigid_pose(theta);
+  const RigidPose<T> pose = rigid_pose(theta);
   bool sound = is_finite(pose.scale);
   for (int64_t i = 0; i < D; ++i) {
     sound = sound && is_finite(theta[i]);
@@ -104,11 +120,7 @@ STN_HD RigidPose<T> sound_pose(const T* theta, int64_t D) {
   for (int i = 0; i < 3; ++i) {
     sound = sound && is_finite(Vec3<T>{pose.rotation.m[i][0], pose.rotation.m[i][1], pose.rotation.m[i][2]});
   }
-  if (!sound) {
-    const T nan = T(NAN);
-    pose = {{{{nan, nan, nan}, {nan, nan, nan}, {nan, nan, nan}}}, {nan, nan}, nan};
-  }
-  return pose;
+  return sound ? pose : no_pose<T>();
 }
 
 }  // namespace stn
