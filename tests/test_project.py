@@ -18,6 +18,7 @@ from .scenes import BLOCKS, SMALL, Size, random
 
 DTYPES = [torch.float32, torch.float64]
 MANY = Size(B=3, P=45, Q=47)  # more than two tasks of 1024 vertices
+CHUNKS = Size(B=1, P=100, Q=103)  # more of them than threads of one sum in the CUDA kernel's second stage
 
 
 def call_of(backend: Backend, size: Size = SMALL, dtype: torch.dtype = torch.float64) -> Call:
@@ -38,7 +39,7 @@ def test_project_by_hand(backend: Backend) -> None:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("size", [SMALL, BLOCKS, MANY], ids=str)
+@pytest.mark.parametrize("size", [SMALL, BLOCKS, MANY, CHUNKS], ids=str)
 def test_project_matches_reference(backend: Backend, size: Size, dtype: torch.dtype) -> None:
     properties.matches_reference(call_of(backend, size), reference.project, "project", dtype)
 
@@ -115,6 +116,19 @@ def test_project_keeps_a_bad_pose_in_its_image(backend: Backend, poison: float) 
     for one, other in zip(bad.gradients(), clean.gradients(), strict=True):
         assert torch.equal(one[[0, 2]], other[[0, 2]])
     assert not bad.outputs()[0][1, :, :2].isfinite().any()
+
+
+def test_project_of_an_image_does_not_depend_on_the_others(backend: Backend) -> None:
+    call = call_of(backend, MANY, torch.float32)
+    weights = random(MANY.B, MANY.P * MANY.Q, 3, dtype=torch.float32, device=backend.device)
+
+    def gradients(of: slice) -> tuple[torch.Tensor, ...]:
+        leaves = [argument[of].detach().requires_grad_() for argument in call.arguments]
+        return torch.autograd.grad(backend.operators.project(*leaves), leaves, weights[of])
+
+    together = gradients(slice(None))
+    for b in range(MANY.B):
+        properties.assert_same(gradients(slice(b, b + 1)), tuple(grad[b : b + 1] for grad in together))
 
 
 @pytest.mark.parametrize(
