@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from stn3dmm_cuda import reference
 
@@ -16,6 +19,15 @@ from .properties import Call
 from .scenes import BLOCKS, SMALL, Size, random
 
 DTYPES = [torch.float32, torch.float64]
+# The CUDA kernels take 512 columns (three a vertex) a block, 16, 4 or 1 images forward, 8 or 1 images times 8 modes
+# backward, 32 modes at a time, and leave large products to the library.
+GROUPS = Size(B=19, P=11, Q=17, K=37)
+FEW_IMAGES = Size(B=3, P=11, Q=17, K=37)
+ONE_IMAGE = Size(B=1, P=11, Q=17, K=70)
+MANY_COLUMNS = Size(B=2, P=60, Q=61, K=17)
+LIBRARY = Size(B=64, K=70)
+SIZES = [SMALL, BLOCKS, BLOCKS._replace(K=1), BLOCKS._replace(B=1, K=10), GROUPS, FEW_IMAGES, ONE_IMAGE, MANY_COLUMNS,
+         LIBRARY]  # fmt: skip
 
 
 def call_of(backend: Backend, size: Size = SMALL, dtype: torch.dtype = torch.float64) -> Call:
@@ -38,7 +50,7 @@ def test_vertices_by_hand(backend: Backend) -> None:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("size", [SMALL, BLOCKS, BLOCKS._replace(K=1), BLOCKS._replace(B=1, K=10)], ids=str)
+@pytest.mark.parametrize("size", SIZES, ids=str)
 def test_vertices_matches_reference(backend: Backend, size: Size, dtype: torch.dtype) -> None:
     properties.matches_reference(call_of(backend, size), reference.vertices, "vertices", dtype)
 
@@ -104,7 +116,9 @@ def test_vertices_refuses_a_second_derivative(backend: Backend) -> None:
     properties.refuses_second_derivative(call_of(backend), "vertices")
 
 
-@pytest.mark.parametrize("size", [SMALL._replace(B=0), SMALL._replace(P=0), SMALL._replace(K=0)], ids=str)
+@pytest.mark.parametrize(
+    "size", [SMALL._replace(B=0), SMALL._replace(P=0), SMALL._replace(K=0), LIBRARY._replace(P=0)], ids=str
+)
 def test_vertices_empty(backend: Backend, size: Size) -> None:
     call = call_of(backend, size)
     shape, *grads = call.gradients()
@@ -126,6 +140,54 @@ def test_vertices_keeps_a_bad_alpha_in_its_image(backend: Backend) -> None:
     shape = backend.operators.vertices(bad, mean, basis)
     assert torch.equal(shape[others], call.outputs()[0][others])
     assert shape[4].isnan().all()
+
+
+def test_vertices_keeps_a_bad_gradient_in_its_image(backend: Backend) -> None:
+    """Two poisoned images, one of them the last, whose rows stand in for those that a group of images lacks."""
+    alpha, mean, basis = call_of(backend, BLOCKS, torch.float32).leaves()
+    shape = backend.operators.vertices(alpha, mean, basis)
+    weights = random(*shape.shape, dtype=torch.float32, device=backend.device)
+    bad = weights.clone()
+    bad[[4, 10], 7, 1] = torch.nan
+    clean, poisoned = (torch.autograd.grad(shape, alpha, grad, retain_graph=True)[0] for grad in (weights, bad))
+    others = [b for b in range(BLOCKS.B) if b not in (4, 10)]
+    assert torch.equal(poisoned[others], clean[others])
+    assert poisoned[[4, 10]].isnan().all()
+
+
+def test_vertices_of_an_image_do_not_depend_on_the_others(backend: Backend) -> None:
+    """However many images share a kernel's work, each is summed in the same order."""
+    call = call_of(backend, GROUPS, torch.float32)
+    alpha, mean, basis = call.arguments
+    weights = random(GROUPS.B, len(mean), 3, dtype=torch.float32, device=backend.device)
+
+    def results(of: slice) -> tuple[torch.Tensor, torch.Tensor]:
+        leaf = alpha[of].detach().requires_grad_()
+        shape = backend.operators.vertices(leaf, mean, basis)
+        return shape.detach(), torch.autograd.grad(shape, leaf, weights[of])[0]
+
+    together = results(slice(None))
+    for of in (slice(0, 1), slice(3, 6), slice(18, 19), slice(5, 15)):
+        properties.assert_same(results(of), tuple(result[of] for result in together))
+
+
+@given(B=st.integers(0, 18), N=st.integers(0, 360), K=st.integers(0, 34))
+@settings(max_examples=30)
+def test_vertices_of_any_size_match_the_reference(backend: Backend, B: int, N: int, K: int) -> None:
+    call = call_of(backend, Size(B=B, P=1, Q=N, K=K))
+    expected = replace(call, function=reference.vertices).gradients()
+    for one, other in zip(call.gradients(), expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-10)
+
+
+def test_vertices_leave_large_products_to_the_library(emulated: Backend) -> None:
+    """No launch of a kernel where arithmetic outweighs memory (csrc/vertices/vertices_cuda.cpp), one elsewhere."""
+    assert emulated.launches is not None
+    for size, launches in ((LIBRARY, 0), (LIBRARY._replace(K=45), 1), (LIBRARY._replace(B=20), 1), (ONE_IMAGE, 1)):
+        call = call_of(emulated, size, torch.float32)
+        before = emulated.launches()
+        call.outputs()
+        assert emulated.launches() - before == launches, size
 
 
 @pytest.mark.parametrize(

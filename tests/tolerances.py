@@ -12,7 +12,8 @@ import torch
 RELATIVE: dict[str, dict[torch.dtype, float]] = {
     # Some ten operations an entry; the series and the sine are good to two units in the last place.
     "pose": {torch.float32: 1e-6, torch.float64: 2e-15},
-    # Sums over up to 16 modes; the gradient to alpha sums 1000 products, a block of 256 in the coordinates' dtype.
+    # Sums over up to 70 modes; the gradient to alpha sums up to 11 000 products, at most 256 vertices at a time in the
+    # coordinates' dtype.
     "vertices": {torch.float32: 2e-6, torch.float64: 5e-15},
     # Nine products a point; gradients to the pose are summed in float64 whatever the dtype.
     "project": {torch.float32: 1e-6, torch.float64: 2e-15},
@@ -20,6 +21,8 @@ RELATIVE: dict[str, dict[torch.dtype, float]] = {
     "grid": {torch.float32: 5e-7, torch.float64: 1e-15},
     # Coordinates up to 20 pixels lose 5 bits before the fraction x - floor x is taken.
     "sample": {torch.float32: 2e-6, torch.float64: 5e-15},
+    # Barycentrics and slopes divide by the area of a face some pixels wide, which loses three bits.
+    "rasterize": {torch.float32: 2e-6, torch.float64: 5e-15},
     # All of the above in a row: 1e-6 of 20 pixels, times texel differences as large as the texels.
     "warp": {torch.float32: 2e-5, torch.float64: 5e-14},
     # Another instruction set contracts products and sums and orders sums otherwise: the same bounds as for warp.

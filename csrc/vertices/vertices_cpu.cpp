@@ -1,6 +1,6 @@
 // Blocks of columns times groups of images: each task reads its part of the basis once for its whole group. The
 // gradient to alpha is summed from per-block parts in block order, whatever the number of threads.
-#include "common/tensor.h"
+#include "vertices/vertices_inputs.h"
 #include "vertices/vertices_params.h"
 
 #define STN_KERNELS "vertices/vertices_all_kernels.h"
@@ -9,24 +9,22 @@
 namespace stn {
 namespace {
 
-void check_model(const Tensor& alpha, const Tensor& basis) {
-  require(basis.dim() == 3 && basis.size(2) == 3, "vertices: basis must be (K, N, 3)");
-  require(alpha.dim() == 2 && alpha.size(1) == basis.size(0), "vertices: alpha must be (B, K)");
-  require(alpha.scalar_type() == basis.scalar_type(), "vertices: alpha and basis must have one dtype");
-}
-
-Tensor vertices_cpu(const Tensor& alpha_in, const Tensor& mean_in, const Tensor& basis_in) {
-  check_model(alpha_in, basis_in);
-  const Tensor alpha = as_contiguous(alpha_in), mean = as_contiguous(mean_in), basis = as_contiguous(basis_in);
-  const int64_t B = alpha.size(0), K = basis.size(0), N = basis.size(1);
-  require_shape(mean, {N, 3}, "vertices: mean must be (N, 3)");
-  require(mean.scalar_type() == alpha.scalar_type(), "vertices: mean and alpha must have one dtype");
-  const Tensor vertices = uninitialised(alpha, {B, N, 3});
-  const int64_t blocks = ceil_divide(N, kVertexBlock), groups = ceil_divide(B, kImageGroup);
-  dispatch_floating(alpha, "vertices", [&](auto type) {
+Tensor vertices_cpu(const Tensor& alpha, const Tensor& mean_in, const Tensor& basis) {
+  const VerticesInputs in(alpha, basis);
+  const VerticesMean mean(in, mean_in);
+  const Tensor vertices = uninitialised(in.alpha, {in.B, in.N, 3});
+  const int64_t blocks = ceil_divide(in.N, kVertexBlock), groups = ceil_divide(in.B, kImageGroup);
+  dispatch_floating(in.alpha, "vertices", [&](auto type) {
     using T = decltype(type);
     const VerticesParams<T> params = {
-        pointer<T>(alpha), pointer<T>(mean), pointer<T>(basis), nullptr, mutable_pointer<T>(vertices), B, N, K};
+        pointer<T>(in.alpha),
+        pointer<T>(mean.mean),
+        pointer<T>(in.basis),
+        nullptr,
+        mutable_pointer<T>(vertices),
+        in.B,
+        in.N,
+        in.K};
     const auto kernel = STN_CHOOSE_KERNEL(vertices_block<T>);
     torch::stable::parallel_for(0, blocks * groups, 1, [&](int64_t begin, int64_t end) {
       for (int64_t task = begin; task < end; ++task) {
@@ -57,36 +55,33 @@ void grad_alpha_cpu(const VerticesParams<T>& params, T* grad_alpha) {
 }
 
 std::tuple<Tensor, Tensor, Tensor> vertices_backward_cpu(
-    const Tensor& grad_vertices_in, const Tensor& alpha_in, const Tensor& basis_in, bool alpha_needed, bool mean_needed,
+    const Tensor& grad_vertices, const Tensor& alpha, const Tensor& basis, bool alpha_needed, bool mean_needed,
     bool basis_needed) {
-  check_model(alpha_in, basis_in);
-  const Tensor grad_vertices = as_contiguous(grad_vertices_in);
-  const Tensor alpha = as_contiguous(alpha_in), basis = as_contiguous(basis_in);
-  const int64_t B = alpha.size(0), K = basis.size(0), N = basis.size(1);
-  require_shape(grad_vertices, {B, N, 3}, "vertices_backward: grad_vertices must be (B, N, 3)");
-  require(
-      grad_vertices.scalar_type() == alpha.scalar_type(),
-      "vertices_backward: grad_vertices and alpha must have one dtype");
-  const Tensor grad_alpha = alpha_needed ? uninitialised(alpha, {B, K}) : uninitialised(alpha, {0});
+  const VerticesInputs in(alpha, basis);
+  const VerticesGradient grad(in, grad_vertices);
+  const Tensor grad_alpha = alpha_needed ? uninitialised(in.alpha, {in.B, in.K}) : uninitialised(in.alpha, {0});
   if (alpha_needed) {
-    const Tensor parts = uninitialised(alpha, {ceil_divide(N, kVertexBlock), B, K});
-    dispatch_floating(alpha, "vertices_backward", [&](auto type) {
+    const Tensor parts = uninitialised(in.alpha, {ceil_divide(in.N, kVertexBlock), in.B, in.K});
+    dispatch_floating(in.alpha, "vertices_backward", [&](auto type) {
       using T = decltype(type);
       const VerticesParams<T> params = {
-          pointer<T>(alpha), nullptr, pointer<T>(basis), pointer<T>(grad_vertices), mutable_pointer<T>(parts), B, N, K};
+          pointer<T>(in.alpha),
+          nullptr,
+          pointer<T>(in.basis),
+          pointer<T>(grad.vertices),
+          mutable_pointer<T>(parts),
+          in.B,
+          in.N,
+          in.K};
       grad_alpha_cpu(params, mutable_pointer<T>(grad_alpha));
     });
   }
-  const Tensor flat = torch::stable::view(grad_vertices, {B, 3 * N});
-  Tensor grad_mean = uninitialised(alpha, {0});
+  Tensor grad_mean = uninitialised(in.alpha, {0});
   if (mean_needed) {
-    const Tensor ones = torch::stable::fill_(uninitialised(alpha, {1, B}), 1.0);
-    grad_mean = torch::stable::view(torch::stable::matmul(ones, flat), {N, 3});
+    const Tensor ones = torch::stable::fill_(uninitialised(in.alpha, {1, in.B}), 1.0);
+    grad_mean = torch::stable::view(torch::stable::matmul(ones, grad.flat()), {in.N, 3});
   }
-  Tensor grad_basis = uninitialised(alpha, {0});
-  if (basis_needed) {
-    grad_basis = torch::stable::view(torch::stable::matmul(torch::stable::transpose(alpha, 0, 1), flat), {K, N, 3});
-  }
+  const Tensor grad_basis = basis_needed ? grad.grad_basis(in) : uninitialised(in.alpha, {0});
   return {grad_alpha, grad_mean, grad_basis};
 }
 
