@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <limits>
 #include <vector>
 
+#include "visibility/screen_axis.h"
 #include "visibility/visibility_math.h"
 
 #ifdef __SSE2__
@@ -90,20 +90,19 @@ class VertexBins {
  private:
   // About one candidate a cell, cells square on the screen. Candidates beyond the box lie in its outermost cells.
   void place_grid(const std::vector<Candidate<T>>& candidates) {
-    place_axis(candidates, &Candidate<T>::x, left_, right_);
-    place_axis(candidates, &Candidate<T>::y, top_, bottom_);
-    const double width = extent(left_, right_), height = extent(top_, bottom_);
+    T left, right, top, bottom;
+    bound_axis(candidates, &Candidate<T>::x, left, right);
+    bound_axis(candidates, &Candidate<T>::y, top, bottom);
+    const double width = screen_extent(left, right), height = screen_extent(top, bottom);
     const double count = static_cast<double>(candidates.size());
     const double side = std::sqrt(std::max(width * height, 1e-30) / count);
     columns_ = cells_along(width, side, count);
     rows_ = cells_along(height, side, count);
-    per_column_ = cells_per_pixel(columns_, width);
-    per_row_ = cells_per_pixel(rows_, height);
+    horizontal_ = {left, cells_per_pixel<T>(columns_, width)};
+    vertical_ = {top, cells_per_pixel<T>(rows_, height)};
   }
 
-  // From the smallest to the largest coordinate, but at most three times as wide as the middle 90 % of a sample: a few
-  // vertices far away must not crowd all the others into one cell.
-  static void place_axis(const std::vector<Candidate<T>>& candidates, T Candidate<T>::* axis, T& low, T& high) {
+  static void bound_axis(const std::vector<Candidate<T>>& candidates, T Candidate<T>::* axis, T& low, T& high) {
     std::vector<T> sample;
     const size_t step = candidates.size() / 512 + 1;
     low = high = candidates[0].*axis;
@@ -115,43 +114,22 @@ class VertexBins {
       }
     }
     std::sort(sample.begin(), sample.end());
-    const T first = sample[sample.size() / 20], last = sample[sample.size() - 1 - sample.size() / 20];
-    const T margin = last - first;
-    if (margin > T(0)) {
-      low = std::max(low, first - margin);
-      high = std::min(high, last + margin);
-    }
-  }
-
-  static double extent(T low, T high) {
-    return std::min(static_cast<double>(high) - static_cast<double>(low), std::numeric_limits<double>::max());
+    clip_to_middle(sample[sample.size() / 20], sample[sample.size() - 1 - sample.size() / 20], low, high);
   }
 
   static int32_t cells_along(double length, double side, double count) {
     return static_cast<int32_t>(std::min(std::max(std::ceil(length / side), 1.0), std::max(count, 1.0)));
   }
 
-  // 0, which puts all into one cell, for an extent too small to divide by.
-  static T cells_per_pixel(int32_t cells, double extent) {
-    const T quotient = static_cast<T>(cells / extent);
-    return std::isfinite(quotient) ? quotient : T(0);
-  }
-
-  // Monotone in x, and clamped before the conversion, so that a vertex inside a box lies in a cell of the box.
-  static int32_t cell(T offset, T per_pixel, int32_t cells) {
-    const T place = offset * per_pixel;
-    return place > T(0) ? static_cast<int32_t>(std::min(place, static_cast<T>(cells - 1))) : 0;
-  }
-
   int32_t column(T x) const {
-    return cell(x - left_, per_column_, columns_);
+    return screen_cell(horizontal_, columns_, x);
   }
 
   int32_t row(T y) const {
-    return cell(y - top_, per_row_, rows_);
+    return screen_cell(vertical_, rows_, y);
   }
 
-  T left_, right_, top_, bottom_, per_column_, per_row_;
+  ScreenAxis<T> horizontal_, vertical_;
   int32_t columns_, rows_;
   std::vector<int32_t> starts_;       // (rows * columns + 1)
   std::vector<Candidate<T>> sorted_;  // by cell

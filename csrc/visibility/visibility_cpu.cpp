@@ -12,8 +12,8 @@
 #include <limits>
 #include <vector>
 
-#include "common/tensor.h"
 #include "visibility/vertex_bins.h"
+#include "visibility/visibility_inputs.h"
 #include "visibility/visibility_math.h"
 
 namespace stn {
@@ -114,48 +114,28 @@ template void visible_vertices<double>(const double*, int64_t, const Mesh&, doub
 
 namespace {
 
-// Listed faces of a batch: one list for all images, or one for each.
-class FaceLists {
- public:
-  FaceLists(const Tensor& faces, int64_t B)
-      : faces_(as_contiguous(faces)), wide_(faces.scalar_type() == ScalarType::Long) {
-    const int64_t dims = faces_.dim();
-    require(
-        (dims == 2 || (dims == 3 && faces_.size(0) == B)) && faces_.size(dims - 1) == 3,
-        "visibility: faces must be (F, 3) or (B, F, 3)");
-    require(wide_ || faces_.scalar_type() == ScalarType::Int, "visibility: faces must be int32 or int64");
-    F_ = faces_.size(dims - 2);
-    stride_ = dims == 2 ? 0 : F_ * 3 * (wide_ ? 8 : 4);
+Mesh mesh_of_image(const VisibilityInputs& in, int64_t b) {
+  if (!in.faces.has_value()) {
+    return grid_mesh(in.P, in.Q);
   }
-
-  Mesh of_image(int64_t b) const {
-    return {false, 0, 0, F_ == 0 ? nullptr : pointer<char>(faces_) + b * stride_, wide_, F_};
-  }
-
- private:
-  Tensor faces_;
-  bool wide_;
-  int64_t F_, stride_;  // stride in bytes
-};
+  const int64_t bytes = in.F * 3 * (in.wide ? 8 : 4);
+  const char* faces = in.F == 0 ? nullptr : pointer<char>(*in.faces) + (in.per_image ? b * bytes : 0);
+  return {false, 0, 0, faces, in.wide, in.F};
+}
 
 Tensor visibility_cpu(
-    const Tensor& points_in, const std::optional<Tensor>& faces, int64_t P, int64_t Q, double tolerance) {
-  require(points_in.dim() == 3 && points_in.size(2) == 3, "visibility: points must be (B, N, 3)");
-  const Tensor points = as_contiguous(points_in);
-  const int64_t B = points.size(0), N = points.size(1);
-  require(N < std::numeric_limits<int32_t>::max(), "visibility: at most 2^31 - 2 vertices an image");
-  if (!faces.has_value()) {
-    require_grid(P, Q, N, "visibility: P Q must be N");
-  }
-  const std::optional<FaceLists> lists = faces.has_value() ? std::optional<FaceLists>({*faces, B}) : std::nullopt;
-  const Tensor visible = uninitialised(points, {B, N});
-  dispatch_floating(points, "visibility", [&](auto type) {
+    const Tensor& points, const std::optional<Tensor>& faces, int64_t P, int64_t Q, double tolerance) {
+  const VisibilityInputs in(points, faces, P, Q);
+  const Tensor visible = uninitialised(in.points, {in.B, in.N});
+  dispatch_floating(in.points, "visibility", [&](auto type) {
     using T = decltype(type);
-    torch::stable::parallel_for(0, B, 1, [&](int64_t begin, int64_t end) {
+    const T* points_of_batch = pointer<T>(in.points);
+    T* visible_of_batch = mutable_pointer<T>(visible);
+    torch::stable::parallel_for(0, in.B, 1, [&](int64_t begin, int64_t end) {
       for (int64_t b = begin; b < end; ++b) {
-        const Mesh mesh = lists.has_value() ? lists->of_image(b) : grid_mesh(P, Q);
         visible_vertices(
-            pointer<T>(points) + 3 * b * N, N, mesh, static_cast<T>(tolerance), mutable_pointer<T>(visible) + b * N);
+            points_of_batch + 3 * b * in.N, in.N, mesh_of_image(in, b), static_cast<T>(tolerance),
+            visible_of_batch + b * in.N);
       }
     });
   });
