@@ -108,6 +108,7 @@ def test_sample_gradient_on_a_texel_is_from_the_right(backend: Backend) -> None:
 
 @pytest.mark.parametrize("learnt", [(0,), (1,)])
 def test_sample_computes_the_gradients_asked_for(backend: Backend, learnt: tuple[int, ...]) -> None:
+    backend.make_repeatable()
     call = call_of(backend)
     every = call.gradients()[1:]
     some = Call(call.function, call.arguments, learnt, call.batched).gradients()[1:]
@@ -131,6 +132,7 @@ def test_sample_opcheck_of_half_images(backend: Backend, dtype: torch.dtype) -> 
 
 
 def test_sample_compiles(backend: Backend) -> None:
+    backend.make_repeatable()
     properties.compiles(*(call_of(backend, torch.float32, B=B) for B in (3, 5)))
 
 
@@ -139,11 +141,13 @@ def test_sample_exports(backend: Backend) -> None:
 
 
 def test_sample_autocast(backend: Backend) -> None:
+    backend.make_repeatable()
     properties.autocast(call_of(backend))
 
 
 @pytest.mark.parametrize("D", [2, 3])
 def test_sample_noncontiguous(backend: Backend, D: int) -> None:
+    backend.make_repeatable()
     properties.noncontiguous(call_of(backend, torch.float32, N=300, D=D))
 
 
@@ -175,6 +179,7 @@ def test_sample_empty(backend: Backend, B: int, C: int, N: int) -> None:
 @pytest.mark.parametrize("dtype", HALF)
 def test_sample_accumulates_half_images_in_float32(backend: Backend, dtype: torch.dtype) -> None:
     """The float32 result, rounded once; so are the sums of the gradient to the image, of some hundred points each."""
+    backend.make_repeatable()
     image, points = call_of(backend, torch.float32, N=600, image_size=(2, 3)).arguments
     half, full = image.to(dtype), image.to(dtype).float()
     samples = backend.operators.sample(half, points)

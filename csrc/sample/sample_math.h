@@ -81,6 +81,15 @@ struct PairWeights {
   STN_HD T slope(T a, T b) const {
     return (reaches_first ? first_slope * a : T(0)) + (reaches_second ? second_slope * b : T(0));
   }
+
+  // The same two where a texel that is not reached is known to be given as 0.
+  STN_HD T weigh(T a, T b) const {
+    return first * a + second * b;
+  }
+
+  STN_HD T rise(T a, T b) const {
+    return first_slope * a + second_slope * b;
+  }
 };
 
 template <class T>

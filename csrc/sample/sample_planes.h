@@ -2,19 +2,12 @@
 #pragma once
 
 #include <algorithm>
-#include <limits>
 #include <type_traits>
 #include <vector>
 
 #include "common/tensor.h"
 
 namespace stn {
-
-// Texel indices within a plane are 32-bit.
-inline void require_plane(int64_t H, int64_t W) {
-  require(H > 0 && W > 0, "sample: the image must have at least one pixel");
-  require(H <= std::numeric_limits<int32_t>::max() / W, "sample: an image plane must have fewer than 2^31 pixels");
-}
 
 // f(task, grad) for each task; grad are the task's planes x pixels sums of type T, zeroed before and stored as I after.
 template <class T, class I, class F>

@@ -1,0 +1,103 @@
+// Before and after the kernels that add to the gradient to an image. The largest |gradient| of each plane: a block
+// reads kSpan of a plane's N gradients; deterministic, as maxima are. The end: one thread a texel; moves it from the
+// sums to the image. Every plane has a scale of its own, so that no image feels another.
+#include <torch/headeronly/util/BFloat16.h>
+#include <torch/headeronly/util/Half.h>
+
+#include "common/block_sum.h"
+#include "common/launch.h"
+#include "sample/image_gradient_sinks.h"
+
+namespace stn {
+namespace {
+
+using torch::headeronly::BFloat16;
+using torch::headeronly::Half;
+
+constexpr int64_t kSpan = 16 * kThreads;  // gradients a block
+
+// In lane 0.
+template <class T>
+__device__ __forceinline__ T warp_largest(T value) {
+#pragma unroll
+  for (int offset = kWarp / 2; offset > 0; offset /= 2) {
+    const T other = __shfl_down_sync(kWholeWarp, value, offset);
+    value = other > value ? other : value;
+  }
+  return value;
+}
+
+template <class T, class I>
+__global__ void __launch_bounds__(kThreads) largest_kernel(ImageGradient<T, I> g, unsigned spans) {
+  const int64_t plane = blockIdx.x / spans, first = blockIdx.x % spans * kSpan;
+  const int64_t last = first + kSpan < g.N ? first + kSpan : g.N;
+  T largest = T(0);
+  for (int64_t n = first + threadIdx.x; n < last; n += kThreads) {
+    const T grad = static_cast<T>(g.grad_samples[plane * g.N + n]);
+    const T size = grad < T(0) ? -grad : grad;
+    largest = is_finite(size) && size > largest ? size : largest;
+  }
+  largest = warp_largest(largest);
+  if (threadIdx.x % kWarp == 0 && largest > T(0)) {
+    atomicMax(g.largest + plane, float_bits(largest));
+  }
+}
+
+template <class T, class I>
+__global__ void __launch_bounds__(kThreads) convert_kernel(ImageGradient<T, I> g) {
+  const int64_t i = thread_index();
+  if (i < g.planes * g.pixels) {
+    g.grad_image[i] = static_cast<I>(g.sums[i]);
+  }
+}
+
+template <class T, class I>
+__global__ void __launch_bounds__(kThreads)
+    resolve_kernel(ImageGradient<T, I> g, FixedPointSink<T> sink, unsigned blocks_a_plane) {
+  const int64_t index = blockIdx.x / blocks_a_plane;
+  const int64_t texel = static_cast<int64_t>(blockIdx.x % blocks_a_plane) * kThreads + threadIdx.x;
+  if (texel < g.pixels) {
+    const auto plane = sink.plane(index);
+    const T not_finite = plane.sums[texel];
+    const auto upper = static_cast<int64_t>(plane.upper[texel]);
+    const auto lower = kFixedPointLimbs<T> == 2 ? static_cast<int64_t>(plane.lower[texel]) : int64_t{0};
+    const T sum = from_fixed_point<T>({upper, lower}, plane.scale);
+    g.grad_image[index * g.pixels + texel] = static_cast<I>(not_finite == T(0) ? sum : not_finite);
+  }
+}
+
+}  // namespace
+
+template <class T, class I>
+void start_image_gradient(const char* what, const ImageGradient<T, I>& g, CudaStream stream) {
+  const int64_t texels = g.planes * g.pixels, size = sizeof(T);
+  fill_zero(what, stream, g.sums, texels * size);
+  if (g.fixed != nullptr) {
+    const int64_t spans = (g.N + kSpan - 1) / kSpan;
+    fill_zero(what, stream, g.fixed, kFixedPointLimbs<T> * texels * static_cast<int64_t>(sizeof(unsigned long long)));
+    fill_zero(what, stream, g.largest, g.planes * size);
+    launch(what, stream, g.planes * spans, largest_kernel<T, I>, g, static_cast<unsigned>(spans));
+  }
+}
+
+template <class T, class I>
+void finish_image_gradient(const char* what, const ImageGradient<T, I>& g, CudaStream stream) {
+  if (g.fixed != nullptr) {
+    const int64_t blocks = (g.pixels + kThreads - 1) / kThreads;
+    launch(
+        what, stream, g.planes * blocks, resolve_kernel<T, I>, g, fixed_point_sink(g), static_cast<unsigned>(blocks));
+  } else if constexpr (!std::is_same_v<T, I>) {
+    launch_each(what, stream, g.planes * g.pixels, convert_kernel<T, I>, g);
+  }
+}
+
+template void start_image_gradient(const char*, const ImageGradient<float, float>&, CudaStream);
+template void start_image_gradient(const char*, const ImageGradient<double, double>&, CudaStream);
+template void start_image_gradient(const char*, const ImageGradient<float, Half>&, CudaStream);
+template void start_image_gradient(const char*, const ImageGradient<float, BFloat16>&, CudaStream);
+template void finish_image_gradient(const char*, const ImageGradient<float, float>&, CudaStream);
+template void finish_image_gradient(const char*, const ImageGradient<double, double>&, CudaStream);
+template void finish_image_gradient(const char*, const ImageGradient<float, Half>&, CudaStream);
+template void finish_image_gradient(const char*, const ImageGradient<float, BFloat16>&, CudaStream);
+
+}  // namespace stn
