@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from itertools import product
+from pathlib import Path
 
 import pytest
 import torch
@@ -15,8 +16,10 @@ from .scenes import SMALL, photographed
 WITHOUT_CHANNELS = """
 import sys
 import torch
-import {operators} as operators
-device = sys.argv[1]
+sys.path.append(sys.argv[1])
+from tests.backends import BACKENDS
+backend = BACKENDS[sys.argv[2]].create()
+device, operators = backend.device, backend.operators
 image = torch.zeros(2, 0, 4, 5, device=device, requires_grad=True)
 theta = torch.zeros(2, 6, device=device, requires_grad=True)
 mean, basis = torch.zeros(6, 3, device=device), torch.zeros(0, 6, 3, device=device)
@@ -47,8 +50,9 @@ def test_warp_empty(backend: Backend, B: int, P: int, K: int, visibility: str) -
 
 def test_warp_without_channels(backend: Backend) -> None:
     """In a process of its own: a division by C would end this one."""
-    code = WITHOUT_CHANNELS.format(operators=backend.operators.__name__)
-    done = subprocess.run([sys.executable, "-c", code, str(backend.device)], capture_output=True, text=True)
+    root = str(Path(__file__).parent.parent)
+    command = [sys.executable, "-c", WITHOUT_CHANNELS, root, backend.name]
+    done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, f"ended with {done.returncode}: {done.stderr[-500:]}"
     assert done.stdout.splitlines() == ["(2, 0, 2, 3) (2, 0, 4, 5) False"] * 2
 

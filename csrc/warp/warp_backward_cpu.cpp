@@ -1,9 +1,8 @@
 // Backward: recomputes the points instead of keeping them. The gradient to theta is summed from the blocks' parts in
 // block order, whatever the number of threads; the gradient to the image (warp_grad_image_cpu.cpp) is repeatable too,
 // so `deterministic` changes nothing here.
-#include "common/tensor.h"
 #include "warp/warp_grad_image_cpu.h"
-#include "warp/warp_inputs.h"
+#include "warp/warp_tasks.h"
 
 #define STN_KERNELS "warp/warp_all_kernels.h"
 #include "common/each_instruction_set.h"
@@ -11,20 +10,16 @@
 namespace stn {
 namespace {
 
-// One image's sums -> its row of grad_theta; 0 for an unsound pose, which no gradient can mend.
+// One image's sums -> its row of grad_theta.
 template <class T>
 void store_grad_theta(const T* theta, const RigidPose<T>& pose, const double* sums, int64_t K, T* out) {
   if (!is_finite(pose.scale)) {
     std::fill(out, out + 6 + K, T(0));
     return;
   }
-  const double s = static_cast<double>(pose.scale);
-  const Vec3<double> torque = {s * sums[0], s * sums[1], s * sums[2]};
-  const Vec3<double> r = {static_cast<double>(theta[0]), static_cast<double>(theta[1]), static_cast<double>(theta[2])};
-  const Vec3<double> grad_r = left_jacobian_transposed(r, torque);
-  const double head[6] = {grad_r.x, grad_r.y, grad_r.z, sums[3], sums[4], s * sums[5]};
-  for (int64_t i = 0; i < 6 + K; ++i) {
-    out[i] = static_cast<T>(i < 6 ? head[i] : s * sums[i]);
+  store_rigid_gradient(theta, pose.scale, sums, out);
+  for (int64_t i = 6; i < 6 + K; ++i) {
+    out[i] = static_cast<T>(static_cast<double>(pose.scale) * sums[i]);
   }
 }
 
@@ -43,39 +38,18 @@ void grad_theta_cpu(
       }
     }
     if (grad_landmarks != nullptr) {
-      add_landmark_sums(in.landmark_params(poses), grad_landmarks, b, sums.data());
+      add_landmark_sums(landmark_params(in, poses), grad_landmarks, b, sums.data());
     }
     store_grad_theta(
         pointer<T>(in.theta) + b * D, poses[static_cast<size_t>(b)], sums.data(), in.K, grad_theta + b * D);
   }
 }
 
-// The gradients that arrived, contiguous and of matching sizes.
-struct WarpGradients {
-  std::optional<Tensor> texture, landmarks;
-
-  WarpGradients(
-      const WarpInputs& in, const std::optional<Tensor>& texture_in, const std::optional<Tensor>& landmarks_in) {
-    if (texture_in.has_value()) {
-      texture = as_contiguous(*texture_in);
-      require(texture->numel() == in.B * in.C * in.N, "warp_backward: grad_texture must be (B, C, P, Q)");
-      require(
-          texture->scalar_type() == in.image.scalar_type(), "warp_backward: grad_texture must have the image's dtype");
-    }
-    if (landmarks_in.has_value() && in.L > 0) {
-      landmarks = as_contiguous(*landmarks_in);
-      require_shape(*landmarks, {in.B, in.L, 2}, "warp_backward: grad_landmarks must be (B, L, 2)");
-      require(
-          landmarks->scalar_type() == in.theta.scalar_type(), "warp_backward: grad_landmarks must have theta's dtype");
-    }
-  }
-};
-
 template <class T, class I>
 void warp_backward_typed(
     const WarpInputs& in, const WarpGradients& grads, const Tensor& parts, I* grad_image, T* grad_theta) {
-  const auto poses = in.poses<T>();
-  WarpParams<T, I> params = in.params<T, I>(poses);
+  const auto poses = poses_of<T>(in);
+  WarpParams<T, I> params = warp_params<T, I>(in, poses);
   params.grad_texture = grads.texture.has_value() ? pointer<I>(*grads.texture) : nullptr;
   if (grad_theta != nullptr && grads.texture.has_value()) {
     params.grad_parts = mutable_pointer<T>(parts);

@@ -1,8 +1,7 @@
 // Forward: tasks are blocks of vertices x groups of images (warp_kernels.h); visibility, which needs all of a face,
 // follows with one task an image.
-#include "common/tensor.h"
 #include "visibility/visibility_cpu.h"
-#include "warp/warp_inputs.h"
+#include "warp/warp_tasks.h"
 
 #define STN_KERNELS "warp/warp_all_kernels.h"
 #include "common/each_instruction_set.h"
@@ -24,44 +23,32 @@ void hide_vertices(const T* points, int64_t B, int64_t N, const Mesh& mesh, T to
   });
 }
 
-std::optional<Tensor> checked_valid(const std::optional<Tensor>& valid, int64_t N) {
-  if (!valid.has_value()) {
-    return std::nullopt;
-  }
-  require_shape(*valid, {N}, "warp: valid must be (N,)");
-  require(valid->scalar_type() == ScalarType::Bool, "warp: valid must be bool");
-  return as_contiguous(*valid);
-}
-
 std::tuple<Tensor, Tensor, Tensor> warp_cpu(
     const Tensor& image, const Tensor& theta, const Tensor& mean, const Tensor& basis,
-    const std::optional<Tensor>& landmarks, const std::optional<Tensor>& valid_in, int64_t P, int64_t Q,
+    const std::optional<Tensor>& landmarks, const std::optional<Tensor>& valid, int64_t P, int64_t Q,
     const std::string& visibility, double tolerance) {
   const WarpInputs in(image, theta, mean, basis, landmarks);
-  require_grid(P, Q, in.N, "warp: P Q must be N");
-  require(visibility == "hard" || visibility == "none", "warp: visibility must be hard or none");
-  const bool hidden = visibility == "hard";
-  const std::optional<Tensor> valid = checked_valid(valid_in, in.N);
+  const WarpChoices choices(in, valid, P, Q, visibility);
   const Tensor texture = uninitialised(in.image, {in.B, in.C, P, Q});
   const Tensor mask = uninitialised(in.theta, {in.B, 1, P, Q});
   const Tensor projected = uninitialised(in.theta, {in.B, in.L, 2});
-  const Tensor points = hidden ? uninitialised(in.theta, {in.B, in.N, 3}) : uninitialised(in.theta, {0});
+  const Tensor points = choices.hidden ? uninitialised(in.theta, {in.B, in.N, 3}) : uninitialised(in.theta, {0});
   dispatch_image(in.image, in.theta, "warp", [&](auto coordinate_type, auto image_type) {
     using T = decltype(coordinate_type);
     using I = decltype(image_type);
-    const auto poses = in.poses<T>();
-    WarpParams<T, I> params = in.params<T, I>(poses);
-    params.valid = valid.has_value() ? pointer<bool>(*valid) : nullptr;
+    const auto poses = poses_of<T>(in);
+    WarpParams<T, I> params = warp_params<T, I>(in, poses);
+    params.valid = choices.valid.has_value() ? pointer<bool>(*choices.valid) : nullptr;
     params.texture = mutable_pointer<I>(texture);
     params.mask = mutable_pointer<T>(mask);
-    params.points = hidden ? mutable_pointer<T>(points) : nullptr;
+    params.points = choices.hidden ? mutable_pointer<T>(points) : nullptr;
     const auto kernel = STN_CHOOSE_IMAGE_KERNEL(T, I, warp_block<T, I>);
     for_each_task(params, kernel);
-    if (hidden) {
+    if (choices.hidden) {
       hide_vertices(
           pointer<T>(points), in.B, in.N, grid_mesh(P, Q), static_cast<T>(tolerance), mutable_pointer<T>(mask));
     }
-    project_landmarks(in.landmark_params(poses), mutable_pointer<T>(projected));
+    project_landmarks(landmark_params(in, poses), mutable_pointer<T>(projected));
   });
   return {texture, mask, projected};
 }

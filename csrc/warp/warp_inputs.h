@@ -1,17 +1,15 @@
-// The arguments of the fused chain and its tasks, for forward and backward.
+// The arguments of the fused chain, contiguous and of matching sizes.
 #pragma once
 
 #include <optional>
-#include <vector>
+#include <string>
 
 #include "common/tensor.h"
-#include "sample/sample_planes.h"
-#include "warp/warp_landmarks.h"
-#include "warp/warp_params.h"
+#include "sample/sample_inputs.h"
 
 namespace stn {
 
-// The arguments that forward and backward share, contiguous and of matching sizes.
+// What forward and backward share.
 struct WarpInputs {
   Tensor image, theta, mean, basis;
   std::optional<Tensor> landmarks;
@@ -40,49 +38,45 @@ struct WarpInputs {
       L = landmarks->size(0);
     }
   }
+};
 
-  template <class T>
-  std::vector<RigidPose<T>> poses() const {
-    std::vector<RigidPose<T>> all(static_cast<size_t>(B));
-    for (int64_t b = 0; b < B; ++b) {
-      all[static_cast<size_t>(b)] = sound_pose(pointer<T>(theta) + b * (6 + K), 6 + K);
+// What only the forward takes.
+struct WarpChoices {
+  std::optional<Tensor> valid;
+  bool hidden;  // visibility "hard"
+
+  WarpChoices(
+      const WarpInputs& in, const std::optional<Tensor>& valid_in, int64_t P, int64_t Q, const std::string& visibility)
+      : valid(valid_in), hidden(visibility == "hard") {
+    require_grid(P, Q, in.N, "warp: P Q must be N");
+    require(hidden || visibility == "none", "warp: visibility must be hard or none");
+    if (valid.has_value()) {
+      require_shape(*valid, {in.N}, "warp: valid must be (N,)");
+      require(valid->scalar_type() == ScalarType::Bool, "warp: valid must be bool");
+      valid = as_contiguous(*valid);
     }
-    return all;
-  }
-
-  template <class T, class I>
-  WarpParams<T, I> params(const std::vector<RigidPose<T>>& poses) const {
-    WarpParams<T, I> p = {};
-    p.image = pointer<I>(image), p.theta = pointer<T>(theta), p.poses = poses.data();
-    p.mean = pointer<T>(mean), p.basis = pointer<T>(basis);
-    p.B = B, p.C = C, p.H = H, p.W = W, p.N = N, p.K = K;
-    return p;
-  }
-
-  template <class T>
-  LandmarkParams<T> landmark_params(const std::vector<RigidPose<T>>& poses) const {
-    return {
-        pointer<T>(theta),
-        poses.data(),
-        pointer<T>(mean),
-        pointer<T>(basis),
-        L > 0 ? pointer<int64_t>(*landmarks) : nullptr,
-        B,
-        N,
-        K,
-        L};
   }
 };
 
-// kernel(params, block, group) for every block of vertices and group of images.
-template <class Params, class Kernel>
-void for_each_task(const Params& params, Kernel* kernel) {
-  const int64_t blocks = ceil_divide(params.N, kVertexBlock), groups = ceil_divide(params.B, kImageGroup);
-  torch::stable::parallel_for(0, blocks * groups, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t task = begin; task < end; ++task) {
-      kernel(params, task / groups, task % groups);
+// The gradients that arrived.
+struct WarpGradients {
+  std::optional<Tensor> texture, landmarks;
+
+  WarpGradients(
+      const WarpInputs& in, const std::optional<Tensor>& texture_in, const std::optional<Tensor>& landmarks_in) {
+    if (texture_in.has_value()) {
+      texture = as_contiguous(*texture_in);
+      require(texture->numel() == in.B * in.C * in.N, "warp_backward: grad_texture must be (B, C, P, Q)");
+      require(
+          texture->scalar_type() == in.image.scalar_type(), "warp_backward: grad_texture must have the image's dtype");
     }
-  });
-}
+    if (landmarks_in.has_value() && in.L > 0) {
+      landmarks = as_contiguous(*landmarks_in);
+      require_shape(*landmarks, {in.B, in.L, 2}, "warp_backward: grad_landmarks must be (B, L, 2)");
+      require(
+          landmarks->scalar_type() == in.theta.scalar_type(), "warp_backward: grad_landmarks must have theta's dtype");
+    }
+  }
+};
 
 }  // namespace stn

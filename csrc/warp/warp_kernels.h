@@ -56,8 +56,7 @@ void mask_block(
     const ProjectedBlock<T>& __restrict__ block, int64_t n, T right, T bottom, const bool* valid,
     T* __restrict__ mask) {
   for (int64_t i = 0; i < n; ++i) {
-    const bool in_image = (block.x[i] >= T(0)) & (block.x[i] <= right) & (block.y[i] >= T(0)) & (block.y[i] <= bottom);
-    mask[i] = in_image & is_finite(block.depth[i]) ? T(1) : T(0);
+    mask[i] = in_image(block.x[i], block.y[i], block.depth[i], right, bottom) ? T(1) : T(0);
   }
   for (int64_t i = 0; i < n && valid != nullptr; ++i) {
     mask[i] = valid[i] ? mask[i] : T(0);
@@ -95,8 +94,8 @@ void pose_sums(
     grad_z[i] = R.m[0][2] * hx + R.m[1][2] * hy;
   }
   join_vectors(grad_x, grad_y, grad_z, grad_shape);
-  const T all[kPoseSums] = {torque_x, torque_y, torque_z, sum_x, sum_y, sum_scale};
-  for (int64_t i = 0; i < kPoseSums; ++i) {
+  const T all[kRigidSums] = {torque_x, torque_y, torque_z, sum_x, sum_y, sum_scale};
+  for (int i = 0; i < kRigidSums; ++i) {
     sums[i] = all[i];
   }
 }
@@ -148,7 +147,7 @@ void warp_grad_theta_block(const WarpParams<T, I>& p, int64_t block, int64_t gro
     pose_sums(projected, grad_x, grad_y, p.poses[b].rotation, parts + (b - b0) * D, shape);
   }
   const ModelBlock<T> model = model_block(p.mean, p.basis, p.N, p.K, block);
-  add_shape_gradients(model, shapes, 3 * kVertexBlock, images, parts + kPoseSums, D);
+  add_shape_gradients(model, shapes, 3 * kVertexBlock, images, parts + kRigidSums, D);
 }
 
 // The gradient to some planes of one image, in vertex order.

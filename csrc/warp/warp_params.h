@@ -2,14 +2,10 @@
 #pragma once
 
 #include "common/blocks.h"
-#include "pose/pose_math.h"
-#include "project/project_math.h"
 #include "sample/sample_params.h"
+#include "warp/warp_math.h"
 
 namespace stn {
-
-// Sums of one block's gradient to the rigid pose: torque / s (3), g_x, g_y, h . p; then K to alpha, over s.
-constexpr int64_t kPoseSums = 6;
 
 template <class T, class I>
 struct WarpParams {
