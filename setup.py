@@ -7,18 +7,23 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 import sys
 from pathlib import Path
 
-from setuptools import setup
+from setuptools import Extension, setup
 
 try:
+    import torch
     from torch.utils.cpp_extension import BuildExtension, CppExtension
 except ImportError:
     sys.exit("setup.py: PyTorch is needed to build. Install torch first, or leave out --no-build-isolation.")
 
-ROOT = Path(__file__).parent
-ROOMS = ["pose", "vertices", "project", "grid", "sample", "visibility", "warp"]
+ROOT = Path(__file__).parent.resolve()
+sys.path.insert(0, str(ROOT / "csrc"))  # pip runs this file without its folder on the path
+import build_cuda  # noqa: E402
+
+os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"  # pip puts ninja there
 
 # The oldest PyTorch that the libraries run on: 2.10.0, in the encoding of torch/headeronly/version.h.
 TORCH_TARGET_VERSION = "0x020a000000000000"
@@ -42,7 +47,8 @@ HOST_FLAGS = [
 def cpu_library() -> CppExtension:
     """The CPU kernels and every operator's schema."""
     sources = ["csrc/library.cpp", "csrc/common/instruction_set.cpp"]
-    sources += [str(path.relative_to(ROOT)) for room in ROOMS for path in sorted(ROOT.glob(f"csrc/{room}/*_cpu.cpp"))]
+    for room in build_cuda.ROOMS:
+        sources += [str(path.relative_to(ROOT)) for path in sorted(ROOT.glob(f"csrc/{room}/*_cpu.cpp"))]
     return CppExtension(
         "stn3dmm_cuda._cpu",
         sources=sources,
@@ -54,20 +60,56 @@ def cpu_library() -> CppExtension:
     )
 
 
+def cuda_library() -> Extension:
+    """The CUDA kernels; csrc/build_cuda.py decides whether they are built, and builds them."""
+    return Extension("stn3dmm_cuda._cuda", sources=[], py_limited_api=True)
+
+
 class BuildOperators(BuildExtension):
     """Keeps objects in one place for every kind of build, so that ninja compiles only what changed."""
+
+    def run(self) -> None:
+        try:
+            toolkit = build_cuda.find_toolkit(os.environ)
+            local = build_cuda.find_local_architectures()
+            self.plan = build_cuda.decide(os.environ, platform.system(), toolkit, local)
+        except build_cuda.CudaBuildError as error:
+            sys.exit(f"setup.py: {error}")
+        print(self.plan.line, flush=True)
+        if self.plan.toolkit is None:
+            self._leave_out_cuda()
+        super().run()
 
     def build_extensions(self) -> None:
         self.build_temp = str(ROOT / "build" / "objects")
         super().build_extensions()
 
+    def build_extension(self, extension: Extension) -> None:
+        if extension.name == "stn3dmm_cuda._cuda":
+            self._build_cuda(Path(self.get_ext_fullpath(extension.name)))
+        else:
+            super().build_extension(extension)
 
-if os.environ.get("STN3DMM_WITH_CUDA") == "1":
-    sys.exit("setup.py: STN3DMM_WITH_CUDA=1, but this release has CPU kernels only. Unset it to build them.")
-print("stn3dmm_cuda: building the CPU library; this release has no CUDA kernels.")
+    def _build_cuda(self, target: Path) -> None:
+        quiet = self.distribution.verbose < 1
+        torch_folder = Path(torch.__file__).parent
+        try:
+            library = build_cuda.build(self.plan, torch_folder, TORCH_TARGET_VERSION, ROOT / "build", quiet)
+        except build_cuda.CudaBuildError as error:
+            sys.exit(f"setup.py: {error}")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(library, target)
+
+    def _leave_out_cuda(self) -> None:
+        """Also the library of an earlier build, which would be installed or loaded in place."""
+        for extension in [e for e in self.extensions if e.name == "stn3dmm_cuda._cuda"]:
+            Path(self.get_ext_fullpath(extension.name)).unlink(missing_ok=True)
+            Path(self.build_lib, self.get_ext_filename(extension.name)).unlink(missing_ok=True)
+            self.extensions.remove(extension)
+
 
 setup(
-    ext_modules=[cpu_library()],
+    ext_modules=[cpu_library(), cuda_library()],
     cmdclass={"build_ext": BuildOperators},
     options={"bdist_wheel": {"py_limited_api": "cp310"}},
 )

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 import stn3dmm_cuda
+from stn3dmm_cuda import _library
 
 PACKAGE = Path(stn3dmm_cuda.__file__).parent
 SCHEMAS = PACKAGE.parent / "csrc" / "library.cpp"
@@ -19,8 +20,8 @@ LIBRARIES = sorted(PACKAGE.glob("_*.so"))
 
 OPERATORS = [
     "pose", "pose_backward", "axis_angle_to_matrix", "axis_angle_to_matrix_backward", "vertices", "vertices_backward",
-    "project", "project_backward", "grid", "grid_backward", "sample", "sample_backward", "visibility", "warp",
-    "warp_backward",
+    "project", "project_backward", "grid", "grid_backward", "sample", "sample_backward", "visibility",
+    "visibility_backward", "rasterize", "rasterize_backward", "warp", "warp_backward",
 ]  # fmt: skip
 
 
@@ -35,7 +36,7 @@ def test_package_libraries_need_no_python(library: Path) -> None:
     """Nothing that a CPU-only PyTorch, or another Python, lacks."""
     needed = re.findall(r"\(NEEDED\).*\[(.+)\]", output_of("readelf", "-d", str(library)))
     assert any("libtorch" in name for name in needed)
-    unwanted = [name for name in needed if re.match(r"libtorch_python|libpython|libc10_cuda|libcudart", name)]
+    unwanted = [name for name in needed if re.match(r"libtorch_python|libpython|libc10_cuda|libcuda", name)]
     assert unwanted == []
     if library.name.startswith("_cpu"):
         assert [name for name in needed if "cuda" in name] == []
@@ -64,7 +65,7 @@ def test_package_schemas_are_the_listed_ones() -> None:
         for schema in torch._C._jit_get_all_schemas()
         if "stn3dmm::" in str(schema)
     }
-    assert names == {*OPERATORS, "cpu_instruction_set"}
+    assert names == {*OPERATORS, "cpu_instruction_set", *(["cuda_build"] if _library.CUDA_LOADED else [])}
 
 
 @pytest.mark.parametrize("operator", OPERATORS)
@@ -75,7 +76,7 @@ def test_package_operators_have_every_kernel(operator: str) -> None:
     assert has_kernel(name, "Autograd") or has_kernel(name, "AutogradCPU")
     entry = torch._library.simple_registry.singleton.find(name)
     assert entry.fake_impl.kernel is not None or has_kernel(name, "Meta")
-    if stn3dmm_cuda.has_cuda():
+    if _library.CUDA_LOADED:
         assert has_kernel(name, "CUDA")
 
 
@@ -127,6 +128,32 @@ def test_package_says_what_to_do_about_a_bad_library(fault: str, tmp_path: Path)
     assert "pip install ." in last
 
 
+@pytest.mark.parametrize("state", ["missing", "broken"])
+def test_package_imports_without_its_cuda_library(state: str, tmp_path: Path) -> None:
+    """In silence, but with the reason at hand; the CPU library is as good as ever."""
+    copy = tmp_path / "stn3dmm_cuda"
+    shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("_cuda.*", "__pycache__"))
+    if state == "broken":
+        (copy / "_cuda.abi3.so").write_bytes(b"no library")
+    code = """
+import sys, torch
+sys.path.insert(0, sys.argv[1])
+torch.version.cuda = "13.0"
+import stn3dmm_cuda
+from stn3dmm_cuda import _library
+print([_library.CUDA_LOADED, _library.cuda_built(), stn3dmm_cuda.has_cuda(), _library.cuda_build()])
+print(_library.CUDA_ERROR or "")
+print(_library.why_no_cuda()[0])
+"""
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    facts, error, reason = done.stdout.splitlines()
+    assert facts == f"[False, {state == 'broken'}, False, None]"
+    assert ("_cuda.abi3.so" in error) == (state == "broken")
+    assert reason.startswith("the CUDA library of stn3dmm_cuda cannot" if error else "stn3dmm_cuda was built without")
+
+
 def test_package_exports_what_it_says() -> None:
     assert all(hasattr(stn3dmm_cuda, name) for name in stn3dmm_cuda.__all__)
     assert set(stn3dmm_cuda.reference.__all__) <= set(stn3dmm_cuda.__all__)
+    assert all(hasattr(_library, name) for name in _library.__all__)

@@ -12,13 +12,13 @@ namespace {
 std::string remedy(cudaError_t status) {
   switch (status) {
     case cudaErrorNoKernelImageForDevice:
-    case cudaErrorUnsupportedPtxVersion:
       return " This build's kernels (" STN_CUDA_ARCHITECTURES
-             ") do not run on this GPU. Rebuild with STN3DMM_CUDA_ARCHITECTURES set to its compute capability, for "
-             "instance 70; `stn3dmm doctor` tells which it is.";
+             ") do not run on this GPU. Rebuild with STN3DMM_CUDA_ARCHITECTURES set to its compute capability without "
+             "the point, as in 86; `stn3dmm doctor` tells which it is.";
+    case cudaErrorUnsupportedPtxVersion:
     case cudaErrorInsufficientDriver:
-      return " The NVIDIA driver is older than the CUDA toolkit that this library was built with. Update the driver, "
-             "or rebuild with an older toolkit; `stn3dmm doctor` tells both versions.";
+      return " The NVIDIA driver is older than the CUDA toolkit that this library was built with. Update the driver; "
+             "`stn3dmm doctor` tells both versions.";
     case cudaErrorNoDevice:
       return " No GPU is visible to this process. Look at CUDA_VISIBLE_DEVICES and at nvidia-smi.";
     default:

@@ -11,9 +11,9 @@ from typing import Annotated, Any
 import typer
 
 from stn3dmm.cli.console import say, say_json
+from stn3dmm.cli.doctor_cuda import examine_cuda, gather, runs
 
 LIBRARIES = ("numpy", "scipy", "pillow", "scikit-image", "rich", "typer", "jinja2")
-CPU_ONLY = "this release has CPU kernels only"
 TOLERANCE = 1e-4  # texture values 0..1 in float32, against the reference in the same precision
 
 
@@ -57,7 +57,8 @@ def examine() -> tuple[dict[str, str], list[str]]:
         findings["PyTorch"] = "missing"
         remedies.append("broken: PyTorch is missing; run 'pip install torch' (2.10 or newer).")
         return findings, remedies
-    findings["PyTorch"] = f"{torch.__version__}, built for CUDA {torch.version.cuda or 'no'}"
+    cuda = f"for CUDA {torch.version.cuda}" if torch.version.cuda else "without CUDA"
+    findings["PyTorch"] = f"{torch.__version__}, built {cuda}"
     findings["processor"] = f"{torch.backends.cpu.get_cpu_capability()} as PyTorch sees it"
     findings["threads"] = str(torch.get_num_threads())
     _examine_operators(torch, findings, remedies)
@@ -80,13 +81,28 @@ def _examine_operators(torch: Any, findings: dict[str, str], remedies: list[str]
     findings["instruction set"] = operators.cpu_instruction_set()
     if not sound:
         remedies.append("broken: the CPU operators disagree with the reference; build them again and report this.")
-    findings["operators (CUDA)"] = "ready" if operators.has_cuda() else f"none: {CPU_ONLY}"
-    findings["GPU"] = torch.cuda.get_device_name() if torch.cuda.is_available() else "none that PyTorch sees"
-    if not operators.has_cuda():
-        remedies.append(f"note: {CPU_ONLY}; everything runs on the CPU.")
+    _examine_cuda(torch, operators, findings, remedies)
 
 
-def _difference_from_reference(torch: Any, operators: Any) -> float:
+def _examine_cuda(torch: Any, operators: Any, findings: dict[str, str], remedies: list[str]) -> None:
+    facts = gather(torch)
+    found, notes = examine_cuda(facts)
+    findings.update(found)
+    remedies.extend(notes)
+    for index, gpu in enumerate(facts.gpus):
+        if not runs(gpu, facts):
+            continue
+        try:
+            difference = _difference_from_reference(torch, operators, f"cuda:{index}")
+            sound, outcome = difference <= TOLERANCE, f"warp differs from the reference by {difference:.1e}"
+        except Exception as error:
+            sound, outcome = False, f"{type(error).__name__}: {' '.join(str(error).split())}"
+        findings[f"GPU {index}"] += f"; {outcome}"
+        if not sound:
+            remedies.append(f"note: the CUDA operators fail on GPU {index}; use the CPU, and report this.")
+
+
+def _difference_from_reference(torch: Any, operators: Any, device: str = "cpu") -> float:
     """Largest difference of warp's textures from the pure PyTorch reference, on the embedded model."""
     from stn3dmm import embedded_model
 
@@ -96,8 +112,9 @@ def _difference_from_reference(torch: Any, operators: Any) -> float:
     theta = torch.zeros(1, 6 + model.mode_count)
     theta[0, :6] = torch.tensor([0.1, 0.4, -0.1, 31.5, 31.5, -1.2])
     image = torch.linspace(0, 1, 3 * 64 * 64).reshape(1, 3, 64, 64)
-    ours = operators.warp(image, theta, mean, basis, model.grid_shape, visibility="none")
-    theirs = reference.warp(image, theta, mean, basis, model.grid_shape, visibility="none")
+    arguments = [tensor.to(device) for tensor in (image, theta, mean, basis)]
+    ours = operators.warp(*arguments, model.grid_shape, visibility="none")
+    theirs = reference.warp(*arguments, model.grid_shape, visibility="none")
     return float((ours.texture - theirs.texture).abs().max())
 
 

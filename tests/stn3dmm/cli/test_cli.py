@@ -12,14 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.io
-import torch
 from PIL import Image
 from stn3dmm import cli
 from stn3dmm.demo import astronaut
 from stn3dmm.fit_file import load_fit
 from typer.testing import CliRunner
-
-import stn3dmm_cuda
 
 COMMANDS = ("demo", "fit", "flatten", "average", "doctor")
 
@@ -138,20 +135,6 @@ def test_doctor():
     text = run("doctor")
     assert "All is well." in text
     assert "instruction set" in text
-
-
-@pytest.mark.parametrize("gpu", [False, True])
-def test_doctor_names_no_impossible_remedy(monkeypatch, gpu):
-    """Nothing that a user could install gives this release CUDA kernels."""
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
-    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a GPU")
-    monkeypatch.setattr(stn3dmm_cuda, "has_cuda", lambda: False)
-    result = json.loads(run("doctor", "--json"))
-    assert result["healthy"]
-    assert result["findings"]["operators (CUDA)"] == "none: this release has CPU kernels only"
-    assert result["remedies"] == ["note: this release has CPU kernels only; everything runs on the CPU."]
-    monkeypatch.setattr(stn3dmm_cuda, "has_cuda", lambda: True)
-    assert json.loads(run("doctor", "--json"))["findings"]["operators (CUDA)"] == "ready"
 
 
 def test_doctor_without_operators(monkeypatch):
