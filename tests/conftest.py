@@ -8,7 +8,7 @@ import pytest
 import torch
 from hypothesis import settings
 
-from .backends import Backend, available
+from .backends import BACKENDS, Backend, available
 from .stn3dmm.conftest import basel, embedded, real_data
 
 __all__ = ["basel", "embedded", "real_data"]
@@ -18,11 +18,19 @@ settings.register_profile("suite", derandomize=True, deadline=None)
 settings.load_profile("suite")
 
 
-@pytest.fixture(params=available(), scope="session", ids=str)
+@pytest.fixture(params=available(), scope="session")
 def backend(request: pytest.FixtureRequest) -> Backend:
     """Each backend that this machine has, in turn; test_backends.py skips, and says why, for the others."""
-    found: Backend = request.param
-    return found
+    return BACKENDS[request.param].create()
+
+
+@pytest.fixture(scope="session")
+def emulated() -> Backend:
+    """For what is asked of the emulated backend alone."""
+    lacking = BACKENDS["emulated"].missing()
+    if lacking is not None:
+        pytest.skip(f"emulated: {lacking}")
+    return BACKENDS["emulated"].create()
 
 
 @pytest.fixture(autouse=True)
