@@ -30,13 +30,26 @@ STABLE_TORCH_LIBRARY(stn3dmm, library) {
       "sample_backward(Tensor grad_samples, Tensor image, Tensor points, bool image_needed, bool points_needed, "
       "bool deterministic) -> (Tensor grad_image, Tensor grad_points)");
 
-  library.def("visibility(Tensor points, Tensor? faces, SymInt P, SymInt Q, float tolerance) -> Tensor");
+  library.def(
+      "visibility(Tensor points, Tensor? faces, SymInt P, SymInt Q, str mode, float tolerance, float temperature) -> "
+      "(Tensor visible, Tensor winner)");
+  library.def(
+      "visibility_backward(Tensor grad_visible, Tensor points, Tensor? faces, Tensor winner, SymInt P, SymInt Q, "
+      "float tolerance, float temperature) -> Tensor");
+
+  library.def(
+      "rasterize(Tensor points, Tensor faces, SymInt H, SymInt W) -> (Tensor barycentric, Tensor depth, Tensor face)");
+  library.def(
+      "rasterize_backward(Tensor? grad_barycentric, Tensor? grad_depth, Tensor points, Tensor faces, Tensor face, "
+      "Tensor barycentric, bool deterministic) -> Tensor");
 
   library.def(
       "warp(Tensor image, Tensor theta, Tensor mean, Tensor basis, Tensor? landmarks, Tensor? valid, SymInt P, "
-      "SymInt Q, str visibility, float tolerance) -> (Tensor texture, Tensor mask, Tensor landmarks)");
+      "SymInt Q, str visibility, float tolerance, float temperature) -> (Tensor texture, Tensor mask, "
+      "Tensor landmarks, Tensor winner)");
   library.def(
-      "warp_backward(Tensor? grad_texture, Tensor? grad_landmarks, Tensor image, Tensor theta, Tensor mean, "
-      "Tensor basis, Tensor? landmarks, bool image_needed, bool theta_needed, bool deterministic) -> "
+      "warp_backward(Tensor? grad_texture, Tensor? grad_mask, Tensor? grad_landmarks, Tensor image, Tensor theta, "
+      "Tensor mean, Tensor basis, Tensor? landmarks, Tensor winner, SymInt P, SymInt Q, float tolerance, "
+      "float temperature, bool image_needed, bool theta_needed, bool deterministic) -> "
       "(Tensor grad_image, Tensor grad_theta)");
 }

@@ -11,7 +11,8 @@ from .grid import grid
 from .losses import landmark_loss, masked, prior_loss, siamese_loss, symmetry_loss
 from .pose import axis_angle_to_matrix, pose
 from .project import project
-from .results import Pose, Warp
+from .rasterize import rasterize
+from .results import Fragments, Pose, Warp
 from .sample import sample
 from .topology import grid_faces
 from .vertices import vertices
@@ -19,6 +20,7 @@ from .visibility import visibility
 from .warp import warp
 
 __all__ = [
+    "Fragments",
     "Pose",
     "Warp",
     "axis_angle_to_matrix",
@@ -32,6 +34,7 @@ __all__ = [
     "pose",
     "prior_loss",
     "project",
+    "rasterize",
     "reference",
     "sample",
     "siamese_loss",

@@ -7,6 +7,7 @@ import math
 import torch
 
 from . import _library
+from ._registration import AUTOCAST_DEVICES
 
 COORDINATES = (torch.float32, torch.float64)
 HALF_IMAGES = (torch.float16, torch.bfloat16)
@@ -28,9 +29,9 @@ def tensors(operator: str, **arguments: torch.Tensor) -> None:
             )
     device = arguments[first].device
     if device.type == "cuda" and not _library.CUDA_LOADED:
+        reason, remedy = _library.why_no_cuda()
         raise RuntimeError(
-            f"{operator}: the tensors are on {device}, but this installation has CPU kernels only. "
-            "Move them with .cpu(); `stn3dmm doctor` tells what is built."
+            f"{operator}: the tensors are on {device}, but {reason}. Move them with .cpu(), or {remedy}."
         )
 
 
@@ -53,7 +54,7 @@ def coordinates(operator: str, **arguments: torch.Tensor) -> None:
 def _cast(tensor: torch.Tensor) -> torch.dtype:
     """The dtype in which an operator sees the tensor: under autocast float32, but for float64, which it leaves."""
     kind = tensor.device.type
-    if torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind) and tensor.dtype != torch.float64:
+    if kind in AUTOCAST_DEVICES and torch.is_autocast_enabled(kind) and tensor.dtype != torch.float64:
         return torch.float32
     return tensor.dtype
 
@@ -100,6 +101,19 @@ def points(operator: str, tensor: torch.Tensor) -> None:
         )
 
 
+def faces(operator: str, points: torch.Tensor, faces: torch.Tensor) -> None:
+    """Faces (F, 3), or (B, F, 3) for points (B, N, 3), of integers."""
+    tensors(operator, points=points, faces=faces)
+    if faces.dtype not in (torch.int32, torch.int64):
+        raise TypeError(f"{operator}: faces must be int32 or int64; got {faces.dtype}. Use faces.long().")
+    B = points.shape[0]
+    per_image = faces.ndim == 3 and faces.shape[0] == B
+    if not (faces.ndim == 2 or per_image) or faces.shape[-1] != 3:
+        raise ValueError(
+            f"{operator}: faces must be (F, 3) or (B, F, 3) with B = {B} as in points; got {_tuple(faces)}."
+        )
+
+
 def grid_shape(operator: str, value: tuple[int, int], N: int) -> tuple[int, int]:
     """(P, Q) with P Q = N."""
     P, Q = pair(operator, "grid_shape", value)
@@ -133,6 +147,13 @@ def finite(operator: str, **arguments: float) -> None:
             raise TypeError(f"{operator}: {name} must be a number of pixels; got {value!r}.")
         if not math.isfinite(value):
             raise ValueError(f"{operator}: {name} must be a finite number of pixels; got {value}.")
+
+
+def positive(operator: str, **arguments: float) -> None:
+    """Numbers above 0."""
+    for name, value in arguments.items():
+        if not value > 0:
+            raise ValueError(f"{operator}: {name} must be more than 0 pixels; got {value}.")
 
 
 def _tuple(tensor: torch.Tensor) -> tuple[int, ...]:

@@ -16,6 +16,14 @@ class Pose(NamedTuple):
     alpha: torch.Tensor  # (B, K) standard deviations
 
 
+class Fragments(NamedTuple):
+    """What the pixels of an image show."""
+
+    face: torch.Tensor  # (B, H, W) int64, index within the image's own faces, -1 where none
+    barycentric: torch.Tensor  # (B, H, W, 3) in the order of the face's vertices, 0 where none
+    depth: torch.Tensor  # (B, H, W) pixels, a larger depth is nearer, 0 where none
+
+
 class Warp(NamedTuple):
     """The flattened face."""
 

@@ -7,9 +7,10 @@ twice if need be: the yardstick that the kernels are held against.
 from .grid import grid
 from .pose import axis_angle_to_matrix, pose
 from .project import project
+from .rasterize import rasterize
 from .sample import sample
 from .vertices import vertices
 from .visibility import visibility
 from .warp import warp
 
-__all__ = ["axis_angle_to_matrix", "grid", "pose", "project", "sample", "vertices", "visibility", "warp"]
+__all__ = ["axis_angle_to_matrix", "grid", "pose", "project", "rasterize", "sample", "vertices", "visibility", "warp"]
