@@ -34,3 +34,25 @@ def head_angles(theta: torch.Tensor | npt.ArrayLike) -> Angles:
         pitch=-math.degrees(math.asin(max(-1.0, min(1.0, R[2][1])))),
         roll=-math.degrees(math.atan2(-R[0][1], R[1][1])),
     )
+
+
+def rotation_vector(yaw: float, pitch: float, roll: float) -> tuple[float, float, float]:
+    """The axis-angle r in radians of R = Rz(-roll) Rx(-pitch) Ry(yaw), from degrees: the way back from `head_angles`.
+
+    Example:
+        >>> [round(value, 4) for value in rotation_vector(28.65, 0.0, 0.0)]
+        [0.0, 0.5, 0.0]
+    """
+    # Half angles: the product of the quaternions (cosine, sine axis) of the three turns.
+    (cz, sz), (cx, sx), (cy, sy) = (
+        (math.cos(half), math.sin(half)) for half in (math.radians(angle) / 2 for angle in (-roll, -pitch, yaw))
+    )
+    cosine = cz * cx * cy - sz * sx * sy
+    axis = (cz * sx * cy - sz * cx * sy, sz * sx * cy + cz * cx * sy, sz * cx * cy + cz * sx * sy)
+    sine = math.sqrt(sum(value * value for value in axis))
+    if sine == 0:
+        return 0.0, 0.0, 0.0
+    angle = 2 * math.atan2(sine, cosine)
+    angle = angle - 2 * math.pi if angle > math.pi else angle
+    x, y, z = (angle / sine * value + 0.0 for value in axis)  # no negative zero
+    return x, y, z

@@ -9,7 +9,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from stn3dmm.angles import head_angles
+from stn3dmm.angles import head_angles, rotation_vector
 
 import stn3dmm_cuda
 
@@ -42,3 +42,10 @@ def test_inverts_the_documented_order(yaw, pitch, roll):
 
     r = matrix_to_axis_angle(rotation_of(yaw, pitch, roll)[None])[0].numpy()
     assert head_angles(np.concatenate([r, np.zeros(3)])) == pytest.approx((yaw, pitch, roll), abs=1e-6)
+
+
+@pytest.mark.parametrize("angles", [(0, 0, 0), (30, -20, 10), (-90, 5, -30), (120, 60, 170), (0, 0, 180)])
+def test_rotation_vector_is_the_way_back(angles):
+    vector = rotation_vector(*angles)
+    assert np.linalg.norm(vector) <= np.pi + 1e-9
+    assert head_angles([*vector, 0, 0, 0]) == pytest.approx(angles, abs=1e-6)

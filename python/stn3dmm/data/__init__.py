@@ -1,0 +1,1 @@
+"""Training data: labelled images for localisers."""
