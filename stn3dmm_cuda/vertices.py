@@ -25,7 +25,10 @@ def vertices(alpha: torch.Tensor, mean: torch.Tensor, basis: torch.Tensor) -> to
     Returns:
         (B, N, 3).
 
-    Differentiable once, in all three. Deterministic, whatever the number of threads.
+    Differentiable once, in all three. Deterministic, whatever the number of threads. On CUDA, large products
+    (B K > 28 (B + K)) and the gradient to the basis are cuBLAS', repeatable on one GPU as far as cuBLAS promises it.
+    Under torch.use_deterministic_algorithms(True) the vertices are this library's own in any case, and those of an
+    image do not depend on the others.
 
     Raises:
         TypeError: dtypes differ or are not float32 or float64.
@@ -43,12 +46,12 @@ def vertices(alpha: torch.Tensor, mean: torch.Tensor, basis: torch.Tensor) -> to
     K, N, _ = basis.shape
     _checks.shape("vertices", "mean", mean, "(N, 3)", (N, 3), like="basis")
     _checks.shape("vertices", "alpha", alpha, "(B, K)", (None, K), like="basis")
-    shapes: torch.Tensor = operators.vertices(alpha, mean, basis)
+    shapes: torch.Tensor = operators.vertices(alpha, mean, basis, torch.are_deterministic_algorithms_enabled())
     return shapes
 
 
-def _setup(ctx: Any, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
-    alpha, _, basis = inputs
+def _setup(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
+    alpha, _, basis, _ = inputs
     ctx.save_for_backward(alpha, basis)
 
 
@@ -56,7 +59,7 @@ def _backward(ctx: Any, grad_vertices: torch.Tensor) -> tuple[torch.Tensor | Non
     alpha, basis = ctx.saved_tensors
     needed = ctx.needs_input_grad[:3]
     grads = operators.vertices_backward(grad_vertices, alpha, basis, *needed)
-    return tuple(grad if need else None for grad, need in zip(grads, needed, strict=True))
+    return (*(grad if need else None for grad, need in zip(grads, needed, strict=True)), None)
 
 
 def _backward_fake(
@@ -77,7 +80,7 @@ def _backward_fake(
 
 register(
     "vertices",
-    fake=lambda alpha, mean, basis: alpha.new_empty(alpha.shape[0], mean.shape[0], 3),
+    fake=lambda alpha, mean, basis, deterministic: alpha.new_empty(alpha.shape[0], mean.shape[0], 3),
     setup_context=_setup,
     backward=_backward,
 )

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 import stn3dmm_cuda
+from stn3dmm_cuda import _library
 
 from .backends import Backend
 
@@ -29,6 +30,7 @@ PATTERNS: dict[str, dict[str, str]] = {
     "grid": {"points": "BN3"},
     "sample": {"image": "BCHW", "points": "BN3"},
     "visibility": {"points": "BN3", "faces": "F3"},
+    "rasterize": {"points": "BN3", "faces": "F3"},
     "warp": {"image": "BCHW", "theta": "BD", "mean": "N3", "basis": "KN3", "landmarks": "L", "valid": "N"},
 }
 OTHER_DTYPES = {"faces": torch.int64, "landmarks": torch.int64, "valid": torch.bool}
@@ -40,6 +42,7 @@ RESULTS: dict[str, Callable[[dict[str, int]], list[tuple[int, ...]]]] = {
     "grid": lambda s: [(s["B"], 1, s["N"], 2)],
     "sample": lambda s: [(s["B"], s["C"], s["N"])],
     "visibility": lambda s: [(s["B"], s["N"])],
+    "rasterize": lambda s: [(s["B"], 4, 5), (s["B"], 4, 5, 3), (s["B"], 4, 5)],
     "warp": lambda s: [(s["B"], s["C"], 1, s["N"]), (s["B"], 1, 1, s["N"]), (s["B"], s["L"], 2)],
 }
 
@@ -66,7 +69,7 @@ def run(operators: Any, operator: str, arguments: dict[str, torch.Tensor], N: in
     options: dict[str, Any] = {}
     if operator in ("grid", "warp"):
         options["grid_shape"] = (1, N)
-    if operator == "grid":
+    if operator in ("grid", "rasterize"):
         options["image_size"] = (4, 5)
     result = getattr(operators, operator)(**arguments, **options)
     return [result] if isinstance(result, torch.Tensor) else list(result)
@@ -107,19 +110,62 @@ def test_operators_agree_with_their_fake_kernels(backend: Backend, operator: str
     assert outcomes[0] == outcomes[1]
 
 
-@pytest.mark.parametrize("operator", list(PATTERNS))
-def test_operators_reject_cuda_tensors_without_cuda_kernels(operator: str) -> None:
-    """One sentence with the remedy, on a machine with a CUDA PyTorch and no CUDA library too."""
-    if stn3dmm_cuda.has_cuda():
-        pytest.skip("this installation has CUDA kernels")
+def fake_arguments(operator: str, devices: dict[str, str], elsewhere: str) -> dict[str, torch.Tensor]:
+    """Under FakeTensorMode, which has CUDA tensors on every machine."""
     known = {letter: 2 for letter in "BCHWNKFL"} | {str(digit): digit for digit in range(4)} | {"D": 8}
+    return {
+        name: torch.ones(
+            [known[letter] for letter in pattern],
+            dtype=OTHER_DTYPES.get(name),
+            device=devices.get(name, elsewhere),
+        )
+        for name, pattern in PATTERNS[operator].items()
+    }
+
+
+# Why the CUDA library is not loaded: PyTorch's CUDA version, the error, and the sentence that a user gets.
+ABSENCES = {
+    "cpu_pytorch": (None, None, r"PyTorch \S+ is built without CUDA\. Move them .* install a CUDA build of PyTorch\.$"),
+    "not_built": (
+        "12.8",
+        None,
+        r"stn3dmm_cuda was built without its CUDA library\. Move them .*STN3DMM_WITH_CUDA=1\.$",
+    ),
+    "not_loaded": (
+        "12.8",
+        "no symbol",
+        r"the CUDA library of stn3dmm_cuda cannot be loaded \(no symbol\)\. Move them .*\.$",
+    ),
+}
+
+
+@pytest.mark.parametrize("operator", list(PATTERNS))
+@pytest.mark.parametrize("absence", list(ABSENCES))
+def test_operators_reject_cuda_tensors_without_cuda_kernels(
+    monkeypatch: pytest.MonkeyPatch, operator: str, absence: str
+) -> None:
+    """The reason and the remedy in one line."""
+    cuda, error, sentence = ABSENCES[absence]
+    monkeypatch.setattr(torch.version, "cuda", cuda)
+    monkeypatch.setattr(_library, "CUDA_LOADED", False)
+    monkeypatch.setattr(_library, "CUDA_ERROR", error)
     with FakeTensorMode():
-        arguments = {
-            name: torch.ones([known[letter] for letter in pattern], dtype=OTHER_DTYPES.get(name), device="cuda")
-            for name, pattern in PATTERNS[operator].items()
-        }
-        sentence = rf"^{operator}: the tensors are on cuda:0, but this installation has CPU kernels only\. Move them"
-        with pytest.raises(RuntimeError, match=sentence):
+        arguments = fake_arguments(operator, {}, "cuda")
+        with pytest.raises(RuntimeError, match=rf"^{operator}: the tensors are on cuda:0, but {sentence}"):
+            run(stn3dmm_cuda, operator, arguments, 2)
+
+
+@pytest.mark.parametrize("operator", [name for name, pattern in PATTERNS.items() if len(pattern) > 1])
+@pytest.mark.parametrize("elsewhere", ["cpu", "cuda:1"])
+def test_operators_reject_tensors_on_different_devices(
+    monkeypatch: pytest.MonkeyPatch, operator: str, elsewhere: str
+) -> None:
+    monkeypatch.setattr(_library, "CUDA_LOADED", True)
+    first = next(iter(PATTERNS[operator]))
+    with FakeTensorMode():
+        arguments = fake_arguments(operator, {first: "cuda:0"}, elsewhere)
+        sentence = rf"^{operator}: (\w+) must be on (cuda:0|{elsewhere}) as \w+ is; got (?!\2)\S+\. Use \1\.to\("
+        with pytest.raises(ValueError, match=sentence):
             run(stn3dmm_cuda, operator, arguments, 2)
 
 

@@ -1,4 +1,4 @@
-// How the CPU kernels cut the vertices and the batch into tasks.
+// How kernels cut their work into blocks: any of them by ceil_divide, the CPU's into tasks of these sizes.
 #pragma once
 
 #include <cstdint>

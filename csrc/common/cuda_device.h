@@ -14,10 +14,7 @@ namespace stn {
 class OnDevice {
  public:
   OnDevice(const char* what, std::initializer_list<const Tensor*> tensors)
-      : index_((*tensors.begin())->get_device_index()), guard_(index_) {
-    for (const Tensor* tensor : tensors) {
-      STD_TORCH_CHECK(tensor->device() == (*tensors.begin())->device(), what, ": all tensors must be on one device");
-    }
+      : index_(common_index(what, tensors)), guard_(index_) {
   }
 
   CudaStream stream() const {
@@ -27,6 +24,16 @@ class OnDevice {
   }
 
  private:
+  // Before the guard, which has no words for the index -1 of a CPU tensor.
+  static torch::stable::accelerator::DeviceIndex common_index(
+      const char* what, std::initializer_list<const Tensor*> tensors) {
+    const Tensor& first = **tensors.begin();
+    for (const Tensor* tensor : tensors) {
+      STD_TORCH_CHECK(tensor->device() == first.device(), what, ": all tensors must be on one device");
+    }
+    return first.get_device_index();
+  }
+
   torch::stable::accelerator::DeviceIndex index_;
   torch::stable::accelerator::DeviceGuard guard_;
 };

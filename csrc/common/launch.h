@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <utility>
 
+#include "common/blocks.h"
 #include "common/cuda_stream.h"
 
 namespace stn {
@@ -37,8 +38,7 @@ void launch(
 template <class... Parameters, class... Arguments>
 void launch_each(
     const char* what, CudaStream stream, int64_t count, void (*kernel)(Parameters...), Arguments&&... arguments) {
-  const int64_t blocks = (count + kThreads - 1) / kThreads;
-  launch(what, stream, blocks, kernel, std::forward<Arguments>(arguments)...);
+  launch(what, stream, ceil_divide(count, kThreads), kernel, std::forward<Arguments>(arguments)...);
 }
 
 // This thread's index in a launch of one thread for each element.

@@ -11,12 +11,10 @@
 #include <cstdint>
 #include <initializer_list>
 #include <optional>
-#include <vector>
+
+#include "common/allocation.h"
 
 namespace stn {
-
-using torch::headeronly::ScalarType;
-using torch::stable::Tensor;
 
 // The Python functions check arguments and explain; this only guards memory against direct calls of the operators.
 inline void require(bool holds, const char* what) {
@@ -45,12 +43,22 @@ inline void require_grid(int64_t P, int64_t Q, int64_t N, const char* what) {
 }
 
 inline Tensor as_contiguous(const Tensor& tensor) {
-  return tensor.is_contiguous() ? tensor : torch::stable::contiguous(tensor);
+  if (tensor.is_contiguous()) {
+    return tensor;
+  }
+  const auto copy = [&] { return torch::stable::contiguous(tensor); };
+  return allocated(tensor.is_cuda(), tensor.sizes(), tensor.scalar_type(), copy);
 }
 
-// Uninitialised, in the dtype and on the device of `like`.
+// Uninitialised, on the device of `like`.
+inline Tensor uninitialised(const Tensor& like, std::initializer_list<int64_t> shape, ScalarType type) {
+  const IntHeaderOnlyArrayRef sizes(shape.begin(), shape.size());
+  return allocated(like.is_cuda(), sizes, type, [&] { return torch::stable::new_empty(like, sizes, type); });
+}
+
+// And in the dtype of `like`.
 inline Tensor uninitialised(const Tensor& like, std::initializer_list<int64_t> shape) {
-  return torch::stable::new_empty(like, std::vector<int64_t>(shape));
+  return uninitialised(like, shape, like.scalar_type());
 }
 
 template <class T>

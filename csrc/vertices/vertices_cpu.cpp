@@ -9,7 +9,8 @@
 namespace stn {
 namespace {
 
-Tensor vertices_cpu(const Tensor& alpha, const Tensor& mean_in, const Tensor& basis) {
+// Deterministic always.
+Tensor vertices_cpu(const Tensor& alpha, const Tensor& mean_in, const Tensor& basis, bool /*deterministic*/) {
   const VerticesInputs in(alpha, basis);
   const VerticesMean mean(in, mean_in);
   const Tensor vertices = uninitialised(in.alpha, {in.B, in.N, 3});
@@ -79,7 +80,8 @@ std::tuple<Tensor, Tensor, Tensor> vertices_backward_cpu(
   Tensor grad_mean = uninitialised(in.alpha, {0});
   if (mean_needed) {
     const Tensor ones = torch::stable::fill_(uninitialised(in.alpha, {1, in.B}), 1.0);
-    grad_mean = torch::stable::view(torch::stable::matmul(ones, grad.flat()), {in.N, 3});
+    const auto sum = [&] { return torch::stable::matmul(ones, grad.flat()); };
+    grad_mean = torch::stable::view(computed_by_pytorch("vertices_backward", sum), {in.N, 3});
   }
   const Tensor grad_basis = basis_needed ? grad.grad_basis(in) : uninitialised(in.alpha, {0});
   return {grad_alpha, grad_mean, grad_basis};

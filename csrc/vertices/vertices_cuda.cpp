@@ -22,24 +22,27 @@ bool arithmetic_outweighs_memory(int64_t B, int64_t K) {
 }
 
 // alpha basis + mean by the library. Where PyTorch's settings allow TF32 it rounds alpha and basis, but not the mean,
-// which is a hundred times larger than what the modes add. With deterministic algorithms PyTorch asks for
-// CUBLAS_WORKSPACE_CONFIG, as it does for its own products.
+// which is a hundred times larger than what the modes add.
 Tensor product_by_library(const VerticesInputs& in, const VerticesMean& mean) {
   using torch::stable::detail::from;
   const int64_t M = 3 * in.N;
   const Tensor basis = torch::stable::view(in.basis, {in.K, M});
   const std::optional<Tensor> bias = torch::stable::view(mean.mean, {M});
-  std::array<StableIValue, 3> stack = {from(in.alpha), from(torch::stable::transpose(basis, 0, 1)), from(bias)};
-  STABLE_TORCH_ERROR_CODE_CHECK(torch_call_dispatcher("aten::linear", "", stack.data(), TORCH_ABI_VERSION));
-  const Tensor product = torch::stable::detail::to<Tensor>(stack[0]);
+  const Tensor product = computed_by_pytorch("vertices", [&] {
+    std::array<StableIValue, 3> stack = {from(in.alpha), from(torch::stable::transpose(basis, 0, 1)), from(bias)};
+    STABLE_TORCH_ERROR_CODE_CHECK(torch_call_dispatcher("aten::linear", "", stack.data(), TORCH_ABI_VERSION));
+    return torch::stable::detail::to<Tensor>(stack[0]);
+  });
   return torch::stable::view(product, {in.B, in.N, 3});
 }
 
-Tensor vertices_cuda(const Tensor& alpha, const Tensor& mean_in, const Tensor& basis) {
+// Deterministic: by the kernels here in any case. The library may choose its order of summation by the batch and by
+// what runs beside it, and PyTorch versions that demand CUBLAS_WORKSPACE_CONFIG for that refuse the product.
+Tensor vertices_cuda(const Tensor& alpha, const Tensor& mean_in, const Tensor& basis, bool deterministic) {
   const OnDevice device("vertices", {&alpha, &mean_in, &basis});
   const VerticesInputs in(alpha, basis);
   const VerticesMean mean(in, mean_in);
-  if (arithmetic_outweighs_memory(in.B, in.K)) {
+  if (!deterministic && arithmetic_outweighs_memory(in.B, in.K)) {
     return product_by_library(in, mean);
   }
   const Tensor vertices = uninitialised(in.alpha, {in.B, in.N, 3});
@@ -80,7 +83,8 @@ Tensor grad_alpha_cuda(const VerticesInputs& in, const VerticesGradient& grad, c
 // A sum and not a product with ones, which TF32 would round.
 Tensor grad_mean_by_library(const VerticesInputs& in, const VerticesGradient& grad) {
   const int64_t over_images = 0;
-  const Tensor sum = torch::stable::sum(grad.flat(), torch::headeronly::IntHeaderOnlyArrayRef(&over_images, 1));
+  const Tensor sum = computed_by_pytorch(
+      "vertices_backward", [&] { return torch::stable::sum(grad.flat(), IntHeaderOnlyArrayRef(&over_images, 1)); });
   return torch::stable::view(sum, {in.N, 3});
 }
 

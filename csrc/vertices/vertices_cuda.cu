@@ -35,10 +35,9 @@ __device__ __forceinline__ void stage_alpha(
 }
 
 template <int G, class T>
-__global__ void __launch_bounds__(kShapeThreads) vertices_kernel(ShapeParams<T> p) {
+__global__ void __launch_bounds__(kShapeThreads) vertices_kernel(ShapeParams<T> p, unsigned groups) {
   alignas(16) __shared__ T staged[kStaged][G];
-  const int64_t groups = (p.B + G - 1) / G, b0 = blockIdx.x % groups * G;
-  const int64_t first = blockIdx.x / groups * kTile + threadIdx.x;
+  const int64_t b0 = blockIdx.x % groups * int64_t{G}, first = blockIdx.x / groups * kTile + threadIdx.x;
   int64_t column[kColumns];  // beyond the last, the last one again: computed, not stored
   T sum[G][kColumns];
 #pragma unroll
@@ -90,20 +89,20 @@ constexpr int kModes = 8;  // a warp
 
 // A block's warps: `wide` tiles of modes times kWarps / wide groups of images, of one chunk.
 struct WarpLayout {
-  int64_t mode_tiles, mode_blocks, image_blocks;
+  unsigned mode_blocks, image_blocks;
   int wide;
 };
 
 template <int G>
 WarpLayout warp_layout(int64_t B, int64_t K) {
-  const int64_t tiles = (K + kModes - 1) / kModes;
+  const int64_t tiles = ceil_divide(K, kModes);
   const int most = B > G ? kWarps / 2 : kWarps;
   int wide = 1;
   while (wide < most && wide < tiles) {
     wide *= 2;
   }
-  const int64_t images = G * (kWarps / wide);
-  return {tiles, (tiles + wide - 1) / wide, (B + images - 1) / images, wide};
+  const int64_t mode_blocks = ceil_divide(tiles, wide), image_blocks = ceil_divide(B, G * (kWarps / wide));
+  return {static_cast<unsigned>(mode_blocks), static_cast<unsigned>(image_blocks), wide};
 }
 
 // Products over one chunk of columns: sums[g * kModes + m] = this lane's share of basis[k0 + m] . grad_vertices[b0 +
@@ -144,8 +143,8 @@ template <int G, class T>
 __global__ void __launch_bounds__(kGradThreads) grad_alpha_kernel(GradAlphaParams<T> p, WarpLayout layout) {
   constexpr int kSums = G * kModes, kHeld = kSums > kWarp ? kSums / kWarp : 1;
   const int lane = static_cast<int>(threadIdx.x) % kWarp, warp = static_cast<int>(threadIdx.x) / kWarp;
-  const int64_t mode_block = blockIdx.x % layout.mode_blocks, rest = blockIdx.x / layout.mode_blocks;
-  const int64_t chunk = rest / layout.image_blocks, image_block = rest % layout.image_blocks;
+  const unsigned rest = blockIdx.x / layout.mode_blocks, chunk = rest / layout.image_blocks;
+  const int64_t mode_block = blockIdx.x % layout.mode_blocks, image_block = rest % layout.image_blocks;
   const int64_t k0 = (mode_block * layout.wide + warp % layout.wide) * kModes;
   const int64_t b0 = (image_block * (kWarps / layout.wide) + warp / layout.wide) * G;
   if (k0 >= p.K || b0 >= p.B) {
@@ -169,8 +168,8 @@ constexpr int kSumThreads = 256;
 
 // A block for each image and kWarp of its modes.
 template <class T>
-__global__ void __launch_bounds__(kSumThreads) sum_grad_alpha_kernel(GradAlphaParams<T> p) {
-  const int64_t tiles = (p.K + kWarp - 1) / kWarp, b = blockIdx.x / tiles, first = blockIdx.x % tiles * kWarp;
+__global__ void __launch_bounds__(kSumThreads) sum_grad_alpha_kernel(GradAlphaParams<T> p, unsigned tiles) {
+  const int64_t b = blockIdx.x / tiles, first = blockIdx.x % tiles * int64_t{kWarp};
   const int64_t last = first + kWarp < p.K ? first + kWarp : p.K;
   const PartsParams<T> parts = {p.parts, p.chunks, p.B, p.K};
   block_sums_of_parts<kSumThreads>(
@@ -179,8 +178,9 @@ __global__ void __launch_bounds__(kSumThreads) sum_grad_alpha_kernel(GradAlphaPa
 
 template <int G, class T>
 void launch_group(const ShapeParams<T>& params, CudaStream stream) {
-  const int64_t tiles = (params.M + kTile - 1) / kTile, groups = (params.B + G - 1) / G;
-  launch<kShapeThreads>("vertices", stream, tiles * groups, vertices_kernel<G, T>, params);
+  const int64_t tiles = ceil_divide(params.M, kTile), groups = ceil_divide(params.B, G);
+  launch<kShapeThreads>(
+      "vertices", stream, tiles * groups, vertices_kernel<G, T>, params, static_cast<unsigned>(groups));
 }
 
 template <int G, class T>
@@ -210,8 +210,9 @@ void launch_grad_alpha(const GradAlphaParams<T>& params, CudaStream stream) {
   } else {
     launch_grad_alpha_group<8>(params, stream);
   }
-  const int64_t blocks = params.B * ((params.K + kWarp - 1) / kWarp);
-  launch<kSumThreads>("vertices_backward", stream, blocks, sum_grad_alpha_kernel<T>, params);
+  const int64_t tiles = ceil_divide(params.K, kWarp);
+  launch<kSumThreads>(
+      "vertices_backward", stream, params.B * tiles, sum_grad_alpha_kernel<T>, params, static_cast<unsigned>(tiles));
 }
 
 template void launch_vertices(const ShapeParams<float>&, CudaStream);

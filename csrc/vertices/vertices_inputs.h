@@ -44,7 +44,8 @@ struct VerticesGradient {
 
   // The gradient to the basis (K, N, 3), a product of matrices that is left to the library.
   Tensor grad_basis(const VerticesInputs& in) const {
-    const Tensor product = torch::stable::matmul(torch::stable::transpose(in.alpha, 0, 1), flat());
+    const Tensor product = computed_by_pytorch(
+        "vertices_backward", [&] { return torch::stable::matmul(torch::stable::transpose(in.alpha, 0, 1), flat()); });
     return torch::stable::view(product, {in.K, in.N, 3});
   }
 };

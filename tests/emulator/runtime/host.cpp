@@ -50,6 +50,8 @@ const char* cudaGetErrorString(cudaError_t status) {
       return "invalid configuration argument";
     case cudaErrorInsufficientDriver:
       return "CUDA driver version is insufficient for CUDA runtime version";
+    case cudaErrorInvalidDeviceFunction:
+      return "invalid device function";
     case cudaErrorNoDevice:
       return "no CUDA-capable device is detected";
     case cudaErrorInvalidDevice:
@@ -58,6 +60,8 @@ const char* cudaGetErrorString(cudaError_t status) {
       return "no kernel image is available for execution on the device";
     case cudaErrorUnsupportedPtxVersion:
       return "the provided PTX was compiled with an unsupported toolchain.";
+    case cudaErrorSymbolNotFound:
+      return "named symbol not found";
     case cudaErrorIllegalAddress:
       return "an illegal memory access was encountered";
     case cudaErrorLaunchOutOfResources:
