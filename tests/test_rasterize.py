@@ -309,3 +309,25 @@ def test_rasterize_empty(
         assert not depth.any()
         assert grad.shape == points.shape
         assert not grad.any()
+
+
+def test_rasterize_deterministic_sums_survive_a_sliver(backend: Backend) -> None:
+    """Its gradient, one over its area, is 1e14 times the other triangle's, which keeps its digits all the same."""
+    sliver = [[9.0, 3.0, 1.0], [13.0, 3.0, 5.0], [11.0, 3.0 + 2.0**-21, 2.0]]
+    points = torch.tensor([[[0.0, 0.0, 1.0], [7.0, 0.5, 2.0], [1.0, 7.0, 3.0], *sliver]], dtype=torch.float64)
+    faces = torch.tensor([[0, 1, 2], [3, 4, 5]])
+    face = torch.full((1, 8, 16), -1)
+    face[0, 1:5, 1:3] = 0
+    face[0, 3, 9:13] = 1
+    barycentric, grad = (random(1, 8, 16, 3, seed=seed).abs() for seed in (0, 1))
+    grad[face == 1] *= 2.0**30
+
+    def gradient(dtype: torch.dtype) -> torch.Tensor:
+        floats = [tensor.to(backend.device, dtype) for tensor in (grad, points, barycentric)]
+        indices = [tensor.to(backend.device) for tensor in (faces, face)]
+        result: torch.Tensor = backend.library.rasterize_backward(floats[0], None, floats[1], *indices, floats[2], True)
+        return result.cpu().double()[0]
+
+    actual, expected = gradient(torch.float32), gradient(torch.float64)
+    assert expected[3:].abs().max() > 1e12 * expected[:3].abs().max()
+    assert ((actual - expected)[:3, :2].abs() <= 1e-5 * expected[:3, :2].abs()).all()

@@ -115,10 +115,10 @@ STN_HD RigidPose<T> sound_pose(const T* theta, int64_t D) {
   const RigidPose<T> pose = rigid_pose(theta);
   bool sound = is_finite(pose.scale);
   for (int64_t i = 0; i < D; ++i) {
-    sound = sound && is_finite(theta[i]);
+    sound = sound & is_finite(theta[i]);  // no branch, so that the reads overlap
   }
   for (int i = 0; i < 3; ++i) {
-    sound = sound && is_finite(Vec3<T>{pose.rotation.m[i][0], pose.rotation.m[i][1], pose.rotation.m[i][2]});
+    sound = sound & is_finite(Vec3<T>{pose.rotation.m[i][0], pose.rotation.m[i][1], pose.rotation.m[i][2]});
   }
   return sound ? pose : no_pose<T>();
 }

@@ -39,7 +39,7 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> project_backward_cuda(
   const Tensor grad_rotation = uninitialised(in.vertices, {in.B, 3, 3});
   const Tensor grad_translation = uninitialised(in.vertices, {in.B, 2});
   const Tensor grad_scale = uninitialised(in.vertices, {in.B});
-  const Tensor parts = torch::stable::new_empty(in.vertices, {chunks, in.B, kPoseSums}, ScalarType::Double);
+  const Tensor parts = uninitialised(in.vertices, {chunks, in.B, kPoseSums}, ScalarType::Double);
   dispatch_floating(in.vertices, "project_backward", [&](auto type) {
     using T = decltype(type);
     const ProjectBackwardParams<T> params = {

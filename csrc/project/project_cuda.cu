@@ -12,21 +12,43 @@ namespace {
 
 constexpr int kProjectWarps = kThreads / kWarp;
 constexpr int kPoseThreads = 128;  // 16 columns, hence 8 threads for each of the 12 sums
+constexpr int kOwnVertices = kProjectChunk / kThreads;
 
-template <class T>
-__global__ void __launch_bounds__(kThreads) project_kernel(ProjectParams<T> p) {
-  const int64_t b = blockIdx.x / p.chunks, chunk = blockIdx.x % p.chunks;
-  const Mat3<T> R = load_matrix(p.rotation + 9 * b);
-  const Vec2<T> t = {p.translation[2 * b], p.translation[2 * b + 1]};
-  const T s = p.scale[b];
+// A thread's vertices of its block's chunk.
+struct OwnVertices {
+  int64_t b, first, N;
+
+  __device__ __forceinline__ OwnVertices(unsigned block, unsigned chunks, int64_t N_in)
+      : b(block / chunks), first(block % chunks * kProjectChunk + threadIdx.x), N(N_in) {
+  }
+
+  // f(i, index of the i-th one's first coordinate) for those that exist.
+  template <class F>
+  __device__ __forceinline__ void for_each(const F& f) const {
 #pragma unroll
-  for (int64_t i = 0; i < kProjectChunk; i += kThreads) {
-    const int64_t n = chunk * kProjectChunk + i + threadIdx.x;
-    if (n < p.N) {
-      const int64_t at = 3 * (b * p.N + n);
-      store3(p.points + at, project_vertex(R, s, t, load3(p.vertices + at)));
+    for (int i = 0; i < kOwnVertices; ++i) {
+      if (first + i * kThreads < N) {
+        f(i, 3 * (b * N + first + i * kThreads));
+      }
     }
   }
+
+  // All of them before any is used, so that the reads overlap.
+  template <class T>
+  __device__ __forceinline__ void load(const T* from, Vec3<T> (&to)[kOwnVertices]) const {
+    for_each([&](int i, int64_t at) { to[i] = load3(from + at); });
+  }
+};
+
+template <class T>
+__global__ void __launch_bounds__(kThreads) project_kernel(ProjectParams<T> p, unsigned chunks) {
+  const OwnVertices own(blockIdx.x, chunks, p.N);
+  Vec3<T> X[kOwnVertices];
+  own.load(p.vertices, X);
+  const Mat3<T> R = load_matrix(p.rotation + 9 * own.b);
+  const Vec2<T> t = {p.translation[2 * own.b], p.translation[2 * own.b + 1]};
+  const T s = p.scale[own.b];
+  own.for_each([&](int i, int64_t at) { store3(p.points + at, project_vertex(R, s, t, X[i])); });
 }
 
 // The block's sums of `terms` -> out[kPoseSums].
@@ -49,22 +71,19 @@ __device__ __forceinline__ void store_block_sums(T (&terms)[16], double* out) {
 }
 
 template <class T>
-__global__ void __launch_bounds__(kThreads) project_backward_kernel(ProjectBackwardParams<T> p) {
-  const int64_t b = blockIdx.x / p.chunks, chunk = blockIdx.x % p.chunks;
-  const Mat3<T> R = load_matrix(p.rotation + 9 * b);
-  const T s = p.scale[b];
+__global__ void __launch_bounds__(kThreads) project_backward_kernel(ProjectBackwardParams<T> p, unsigned chunks) {
+  const OwnVertices own(blockIdx.x, chunks, p.N);
+  Vec3<T> g[kOwnVertices], X[kOwnVertices];
+  own.load(p.grad_points, g);
+  own.load(p.vertices, X);
+  const Mat3<T> R = load_matrix(p.rotation + 9 * own.b);
+  const T s = p.scale[own.b];
   T terms[16] = {};  // kPoseSums, and zeros up to a power of two
-#pragma unroll
-  for (int64_t i = 0; i < kProjectChunk; i += kThreads) {
-    const int64_t n = chunk * kProjectChunk + i + threadIdx.x;
-    if (n < p.N) {
-      const int64_t at = 3 * (b * p.N + n);
-      const Vec3<T> g = load3(p.grad_points + at), X = load3(p.vertices + at);
-      store3(p.grad_vertices + at, project_vertex_vjp(R, s, y_up(g)));
-      add_pose_terms(R, g, X, terms);
-    }
-  }
-  store_block_sums(terms, p.parts + (chunk * p.B + b) * kPoseSums);
+  own.for_each([&](int i, int64_t at) {
+    store3(p.grad_vertices + at, project_vertex_vjp(R, s, y_up(g[i])));
+    add_pose_terms(R, g[i], X[i], terms);
+  });
+  store_block_sums(terms, p.parts + (blockIdx.x % chunks * p.B + own.b) * kPoseSums);
 }
 
 // A block an image: its chunks' sums -> the gradient to its pose.
@@ -81,12 +100,14 @@ __global__ void __launch_bounds__(kPoseThreads) project_pose_kernel(ProjectBackw
 
 template <class T>
 void launch_project(const ProjectParams<T>& params, CudaStream stream) {
-  launch("project", stream, params.B * params.chunks, project_kernel<T>, params);
+  const auto chunks = static_cast<unsigned>(params.chunks);
+  launch("project", stream, params.B * params.chunks, project_kernel<T>, params, chunks);
 }
 
 template <class T>
 void launch_project_backward(const ProjectBackwardParams<T>& params, CudaStream stream) {
-  launch("project_backward", stream, params.B * params.chunks, project_backward_kernel<T>, params);
+  const auto chunks = static_cast<unsigned>(params.chunks);
+  launch("project_backward", stream, params.B * params.chunks, project_backward_kernel<T>, params, chunks);
   launch<kPoseThreads>("project_backward", stream, params.B, project_pose_kernel<T>, params);
 }
 

@@ -1,7 +1,7 @@
 // The gradient to the vertices (docs/math.md#rasterize): one thread a pixel, which adds to the three corners of the
 // face that it shows; a warp that shows one face adds up first. Reads 12 + 16 bytes a pixel (float32) and the face's
-// corners, and adds 9 values. The sums are in any order, or deterministic: integers in steps of the largest
-// contribution in the image, which a kernel before finds (sample/fixed_point_math.h).
+// corners, and adds 9 values. The sums are in any order, or deterministic: pairs of integers on the scale of the
+// largest contribution in the image, which a kernel before finds (sample/fixed_point_math.h).
 #include "common/block_sum.h"
 #include "common/launch.h"
 #include "rasterize/rasterize_cuda.h"
@@ -85,16 +85,13 @@ __global__ void __launch_bounds__(kThreads)
 template <class T, class Index>
 void launch_rasterize_backward(const RasterizeBackwardParams<T, Index>& params, CudaStream stream) {
   const char* const what = "rasterize_backward";
-  const ImageGradient<T, T>& sums = params.sums;
-  const int64_t blocks = (params.pixels + kThreads - 1) / kThreads, size = sizeof(T);
+  const PointGradient<T>& sums = params.sums;
+  const int64_t blocks = ceil_divide(params.pixels, kThreads);
   const auto for_each_pixel = [&](auto kernel, auto... more) {
     launch(what, stream, params.mesh.B * blocks, kernel, params, more..., static_cast<unsigned>(blocks));
   };
-  fill_zero(what, stream, sums.sums, sums.planes * sums.pixels * size);
+  zero_image_gradient(what, sums, stream);
   if (sums.fixed != nullptr) {
-    const int64_t words = kFixedPointLimbs<T> * sums.planes * sums.pixels;
-    fill_zero(what, stream, sums.fixed, words * static_cast<int64_t>(sizeof(*sums.fixed)));
-    fill_zero(what, stream, sums.largest, sums.planes * size);
     for_each_pixel(rasterize_largest_kernel<T, Index>);
   }
   with_sink(sums, [&](auto sink) {

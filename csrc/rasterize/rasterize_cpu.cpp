@@ -149,7 +149,7 @@ ImageMesh<T, Index> image_mesh(const RasterizeInputs& in, int64_t b) {
 std::tuple<Tensor, Tensor, Tensor> rasterize_cpu(
     const Tensor& points_in, const Tensor& faces_in, int64_t H, int64_t W) {
   const RasterizeInputs in(points_in, faces_in, H, W);
-  const Tensor face = torch::stable::new_empty(in.points, {in.B, H, W}, ScalarType::Long);
+  const Tensor face = uninitialised(in.points, {in.B, H, W}, ScalarType::Long);
   const Tensor barycentric = uninitialised(in.points, {in.B, H, W, 3}), depth = uninitialised(in.points, {in.B, H, W});
   dispatch_rasterize(in, "rasterize", [&](auto type, auto index_type) {
     using T = decltype(type);

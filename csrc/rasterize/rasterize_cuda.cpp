@@ -3,7 +3,6 @@
 
 #include "common/cuda_device.h"
 #include "rasterize/rasterize_inputs.h"
-#include "sample/fixed_point_math.h"
 
 namespace stn {
 namespace {
@@ -16,7 +15,7 @@ BatchMesh<T, Index> batch_mesh(const RasterizeInputs& in) {
 std::tuple<Tensor, Tensor, Tensor> rasterize_cuda(const Tensor& points, const Tensor& faces, int64_t H, int64_t W) {
   const OnDevice device("rasterize", {&points, &faces});
   const RasterizeInputs in(points, faces, H, W);
-  const Tensor face = torch::stable::new_empty(in.points, {in.B, H, W}, ScalarType::Long);
+  const Tensor face = uninitialised(in.points, {in.B, H, W}, ScalarType::Long);
   const Tensor barycentric = uninitialised(in.points, {in.B, H, W, 3}), depth = uninitialised(in.points, {in.B, H, W});
   dispatch_rasterize(in, "rasterize", [&](auto type, auto index_type) {
     using T = decltype(type);
@@ -46,11 +45,11 @@ Tensor rasterize_backward_cuda(
     using Index = decltype(index_type);
     RasterizeBackwardParams<T, Index> params = {
         batch_mesh<T, Index>(in), gradients.from_image<T>(0, pixels), pixels, {}};
-    ImageGradient<T, T>& sums = params.sums;
+    PointGradient<T>& sums = params.sums;
     sums.grad_image = sums.sums = mutable_pointer<T>(grad_points);
     sums.planes = in.B, sums.pixels = 3 * in.N, sums.N = pixels;
-    const int64_t words = deterministic ? kFixedPointLimbs<T> * in.B * 3 * in.N : 0;
-    const Tensor fixed = torch::stable::new_empty(in.points, {words}, ScalarType::Long);
+    const int64_t words = deterministic ? 2 * in.B * 3 * in.N : 0;
+    const Tensor fixed = uninitialised(in.points, {words}, ScalarType::Long);
     const Tensor largest = uninitialised(in.points, {deterministic ? in.B : 0});
     if (words > 0) {
       sums.fixed = mutable_pointer<unsigned long long>(fixed);

@@ -10,7 +10,7 @@
 
 #include "common/block_sum.h"
 #include "common/launch.h"
-#include "sample/image_gradient_sinks.h"
+#include "common/ordered_bits.h"
 
 namespace stn {
 namespace {
@@ -18,18 +18,7 @@ namespace {
 constexpr int64_t kAlonePixels = 16;   // that a thread visits by itself
 constexpr int64_t kWarpPixels = 2048;  // that one warp visits by itself
 
-using Word = unsigned long long;
-
-// Bits that order as the depths do, also below zero, and are never 0: the word of a pixel that nobody covers.
-__device__ __forceinline__ unsigned int ordered_bits(float depth) {
-  const unsigned int bits = float_bits(depth), sign = 1u << 31;
-  return bits & sign ? ~bits : bits | sign;
-}
-
-__device__ __forceinline__ Word ordered_bits(double depth) {
-  const Word bits = float_bits(depth), sign = Word{1} << 63;
-  return bits & sign ? ~bits : bits | sign;
-}
+using Word = unsigned long long;  // 0: nobody covers the pixel
 
 // Not 0, for an index is less than 2^31.
 __device__ __forceinline__ Word complement(int64_t f) {
@@ -187,7 +176,7 @@ void launch_rasterize(const RasterizeParams<T, Index>& params, CudaStream stream
   if (B * pixels == 0) {
     return;
   }
-  const int64_t parts = (params.mesh.F + kThreads - 1) / kThreads, blocks = (pixels + kThreads - 1) / kThreads;
+  const int64_t parts = ceil_divide(params.mesh.F, kThreads), blocks = ceil_divide(pixels, kThreads);
   const auto draw_all = [&](auto compete) {
     const auto kernel = draw_kernel<T, Index, decltype(compete)>;
     launch(what, stream, B * parts, kernel, params, compete, static_cast<unsigned>(parts));

@@ -29,12 +29,16 @@ struct RasterizeParams {
   int32_t H, W;
 };
 
+// Always with two limbs: a sliver's contributions go with 1 / area, and one limb would lose the others beside them.
+template <class T>
+using PointGradient = ImageGradient<T, T, 2>;
+
 template <class T, class Index>
 struct RasterizeBackwardParams {
   BatchMesh<T, Index> mesh;
   PictureGradients<T> picture;  // of all images
   int64_t pixels;               // H W
-  ImageGradient<T, T> sums;     // to grad_points (B, 3 N): a vertex gets at most H W contributions
+  PointGradient<T> sums;        // to grad_points (B, 3 N): a vertex gets at most H W contributions
 };
 
 template <class T, class Index>

@@ -8,7 +8,8 @@
 
 namespace stn {
 
-// A float64 sum needs two integers: what the first rounds away, times another power of two.
+// A float64 sum needs two integers: what the first rounds away, times another power of two. For float32 one will do,
+// unless the contributions are of very different sizes.
 template <class T>
 constexpr int kFixedPointLimbs = sizeof(T) == sizeof(double) ? 2 : 1;
 

@@ -6,6 +6,7 @@
 #include <type_traits>
 
 #include "common/cuda_stream.h"
+#include "sample/fixed_point_math.h"
 
 namespace stn {
 
@@ -13,7 +14,8 @@ namespace stn {
 template <class T>
 using FloatBits = std::conditional_t<sizeof(T) == 4, unsigned int, unsigned long long>;
 
-template <class T, class I>
+// With one or two limbs, should sums be deterministic.
+template <class T, class I, int Limbs = kFixedPointLimbs<T>>
 struct ImageGradient {
   const I* grad_samples;      // (planes, N)
   I* grad_image;              // (planes, pixels), or nullptr: not asked for
@@ -28,7 +30,7 @@ template <class T, class I>
 void start_image_gradient(const char* what, const ImageGradient<T, I>& gradient, CudaStream stream);
 
 // grad_image from the sums.
-template <class T, class I>
-void finish_image_gradient(const char* what, const ImageGradient<T, I>& gradient, CudaStream stream);
+template <class T, class I, int Limbs>
+void finish_image_gradient(const char* what, const ImageGradient<T, I, Limbs>& gradient, CudaStream stream);
 
 }  // namespace stn

@@ -16,17 +16,6 @@ using torch::headeronly::Half;
 
 constexpr int64_t kSpan = 16 * kThreads;  // gradients a block
 
-// In lane 0.
-template <class T>
-__device__ __forceinline__ T warp_largest(T value) {
-#pragma unroll
-  for (int offset = kWarp / 2; offset > 0; offset /= 2) {
-    const T other = __shfl_down_sync(kWholeWarp, value, offset);
-    value = other > value ? other : value;
-  }
-  return value;
-}
-
 template <class T, class I>
 __global__ void __launch_bounds__(kThreads) largest_kernel(ImageGradient<T, I> g, unsigned spans) {
   const int64_t plane = blockIdx.x / spans, first = blockIdx.x % spans * kSpan;
@@ -37,7 +26,7 @@ __global__ void __launch_bounds__(kThreads) largest_kernel(ImageGradient<T, I> g
     const T size = grad < T(0) ? -grad : grad;
     largest = is_finite(size) && size > largest ? size : largest;
   }
-  largest = warp_largest(largest);
+  largest = warp_max(largest);
   if (threadIdx.x % kWarp == 0 && largest > T(0)) {
     atomicMax(g.largest + plane, float_bits(largest));
   }
@@ -51,18 +40,13 @@ __global__ void __launch_bounds__(kThreads) convert_kernel(ImageGradient<T, I> g
   }
 }
 
-template <class T, class I>
+template <class T, class I, int Limbs>
 __global__ void __launch_bounds__(kThreads)
-    resolve_kernel(ImageGradient<T, I> g, FixedPointSink<T> sink, unsigned blocks_a_plane) {
+    resolve_kernel(ImageGradient<T, I, Limbs> g, FixedPointSink<T, Limbs> sink, unsigned blocks_a_plane) {
   const int64_t index = blockIdx.x / blocks_a_plane;
   const int64_t texel = static_cast<int64_t>(blockIdx.x % blocks_a_plane) * kThreads + threadIdx.x;
   if (texel < g.pixels) {
-    const auto plane = sink.plane(index);
-    const T not_finite = plane.sums[texel];
-    const auto upper = static_cast<int64_t>(plane.upper[texel]);
-    const auto lower = kFixedPointLimbs<T> == 2 ? static_cast<int64_t>(plane.lower[texel]) : int64_t{0};
-    const T sum = from_fixed_point<T>({upper, lower}, plane.scale);
-    g.grad_image[index * g.pixels + texel] = static_cast<I>(not_finite == T(0) ? sum : not_finite);
+    g.grad_image[index * g.pixels + texel] = static_cast<I>(sink.plane(index).sum(static_cast<int32_t>(texel)));
   }
 }
 
@@ -70,22 +54,20 @@ __global__ void __launch_bounds__(kThreads)
 
 template <class T, class I>
 void start_image_gradient(const char* what, const ImageGradient<T, I>& g, CudaStream stream) {
-  const int64_t texels = g.planes * g.pixels, size = sizeof(T);
-  fill_zero(what, stream, g.sums, texels * size);
+  zero_image_gradient(what, g, stream);
   if (g.fixed != nullptr) {
-    const int64_t spans = (g.N + kSpan - 1) / kSpan;
-    fill_zero(what, stream, g.fixed, kFixedPointLimbs<T> * texels * static_cast<int64_t>(sizeof(unsigned long long)));
-    fill_zero(what, stream, g.largest, g.planes * size);
+    const int64_t spans = ceil_divide(g.N, kSpan);
     launch(what, stream, g.planes * spans, largest_kernel<T, I>, g, static_cast<unsigned>(spans));
   }
 }
 
-template <class T, class I>
-void finish_image_gradient(const char* what, const ImageGradient<T, I>& g, CudaStream stream) {
+template <class T, class I, int Limbs>
+void finish_image_gradient(const char* what, const ImageGradient<T, I, Limbs>& g, CudaStream stream) {
   if (g.fixed != nullptr) {
-    const int64_t blocks = (g.pixels + kThreads - 1) / kThreads;
+    const int64_t blocks = ceil_divide(g.pixels, kThreads);
     launch(
-        what, stream, g.planes * blocks, resolve_kernel<T, I>, g, fixed_point_sink(g), static_cast<unsigned>(blocks));
+        what, stream, g.planes * blocks, resolve_kernel<T, I, Limbs>, g, fixed_point_sink(g),
+        static_cast<unsigned>(blocks));
   } else if constexpr (!std::is_same_v<T, I>) {
     launch_each(what, stream, g.planes * g.pixels, convert_kernel<T, I>, g);
   }
@@ -96,6 +78,7 @@ template void start_image_gradient(const char*, const ImageGradient<double, doub
 template void start_image_gradient(const char*, const ImageGradient<float, Half>&, CudaStream);
 template void start_image_gradient(const char*, const ImageGradient<float, BFloat16>&, CudaStream);
 template void finish_image_gradient(const char*, const ImageGradient<float, float>&, CudaStream);
+template void finish_image_gradient(const char*, const ImageGradient<float, float, 2>&, CudaStream);
 template void finish_image_gradient(const char*, const ImageGradient<double, double>&, CudaStream);
 template void finish_image_gradient(const char*, const ImageGradient<float, Half>&, CudaStream);
 template void finish_image_gradient(const char*, const ImageGradient<float, BFloat16>&, CudaStream);

@@ -27,7 +27,7 @@ class ImageGradientMemory {
     }
     if (added && deterministic) {
       const int64_t limbs = wide ? kFixedPointLimbs<double> : kFixedPointLimbs<float>;
-      fixed_ = torch::stable::new_empty(image, std::vector<int64_t>{limbs, planes_, pixels_}, ScalarType::Long);
+      fixed_ = uninitialised(image, {limbs, planes_, pixels_}, ScalarType::Long);
       largest_ = uninitialised(coordinates, {planes_});
     }
   }

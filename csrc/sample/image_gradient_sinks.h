@@ -3,27 +3,12 @@
 #pragma once
 
 #include "common/launch.h"
+#include "common/ordered_bits.h"
 #include "common/vectors.h"
 #include "sample/fixed_point_math.h"
 #include "sample/image_gradient.h"
 
 namespace stn {
-
-__device__ __forceinline__ unsigned int float_bits(float value) {
-  return __float_as_uint(value);
-}
-
-__device__ __forceinline__ unsigned long long float_bits(double value) {
-  return static_cast<unsigned long long>(__double_as_longlong(value));
-}
-
-__device__ __forceinline__ float float_of(unsigned int bits) {
-  return __uint_as_float(bits);
-}
-
-__device__ __forceinline__ double float_of(unsigned long long bits) {
-  return __longlong_as_double(static_cast<long long>(bits));
-}
 
 // The gradient to the image is not asked for.
 struct NoSink {
@@ -53,7 +38,7 @@ struct AtomicSink {
 
 // Integer atomics, exact and so in any order the same. What is not finite has no integer and goes to `sums`, which is
 // 0 elsewhere; whether that ends as an infinity or NaN does not depend on the order either.
-template <class T>
+template <class T, int Limbs = kFixedPointLimbs<T>>
 struct FixedPointSink {
   static constexpr bool kNeeded = true;
 
@@ -70,9 +55,17 @@ struct FixedPointSink {
       }
       const FixedPoint fixed = to_fixed_point(value, scale);
       atomicAdd(upper + texel, static_cast<unsigned long long>(fixed.upper));
-      if constexpr (kFixedPointLimbs<T> == 2) {
+      if constexpr (Limbs == 2) {
         atomicAdd(lower + texel, static_cast<unsigned long long>(fixed.lower));
       }
+    }
+
+    // After the last contribution.
+    __device__ __forceinline__ T sum(int32_t texel) const {
+      const T not_finite = sums[texel];
+      const auto high = static_cast<int64_t>(upper[texel]);
+      const auto low = Limbs == 2 ? static_cast<int64_t>(lower[texel]) : int64_t{0};
+      return not_finite == T(0) ? from_fixed_point<T>({high, low}, scale) : not_finite;
     }
   };
 
@@ -80,27 +73,38 @@ struct FixedPointSink {
   unsigned long long* fixed;    // (limbs, planes, pixels)
   const FloatBits<T>* largest;  // (planes,)
   int64_t planes, pixels;
-  int count_bits;  // 2^count_bits >= N: a point adds to a texel once, and no more than its gradient
+  int count_bits;  // 2^count_bits >= N: what a texel gets is N numbers up to the largest, or sums of some of them
 
   __device__ __forceinline__ Plane plane(int64_t index) const {
     unsigned long long* const upper = fixed + index * pixels;
     return {
         sums + index * pixels,
         upper,
-        upper + (kFixedPointLimbs<T> - 1) * planes * pixels,
+        upper + (Limbs - 1) * planes * pixels,
         fixed_point_scale(float_of(largest[index]), count_bits),
     };
   }
 };
 
-template <class T, class I>
-FixedPointSink<T> fixed_point_sink(const ImageGradient<T, I>& g) {
+template <class T, class I, int Limbs>
+FixedPointSink<T, Limbs> fixed_point_sink(const ImageGradient<T, I, Limbs>& g) {
   return {g.sums, g.fixed, g.largest, g.planes, g.pixels, bits_to_count(g.N)};
 }
 
+// Zeros the sums, and of deterministic ones also the integers and the planes' largest numbers.
+template <class T, class I, int Limbs>
+void zero_image_gradient(const char* what, const ImageGradient<T, I, Limbs>& g, CudaStream stream) {
+  const int64_t texels = g.planes * g.pixels;
+  fill_zero(what, stream, g.sums, texels * static_cast<int64_t>(sizeof(T)));
+  if (g.fixed != nullptr) {
+    fill_zero(what, stream, g.fixed, Limbs * texels * static_cast<int64_t>(sizeof(*g.fixed)));
+    fill_zero(what, stream, g.largest, g.planes * static_cast<int64_t>(sizeof(*g.largest)));
+  }
+}
+
 // f(sink) with the sink that the gradient asks for.
-template <class T, class I, class F>
-void with_sink(const ImageGradient<T, I>& gradient, const F& f) {
+template <class T, class I, int Limbs, class F>
+void with_sink(const ImageGradient<T, I, Limbs>& gradient, const F& f) {
   if (gradient.grad_image == nullptr) {
     f(NoSink());
   } else if (gradient.fixed == nullptr) {
