@@ -12,7 +12,7 @@ STABLE_TORCH_LIBRARY(stn3dmm, library) {
   library.def("axis_angle_to_matrix(Tensor r) -> Tensor");
   library.def("axis_angle_to_matrix_backward(Tensor grad_rotation, Tensor r) -> Tensor");
 
-  library.def("vertices(Tensor alpha, Tensor mean, Tensor basis) -> Tensor");
+  library.def("vertices(Tensor alpha, Tensor mean, Tensor basis, bool deterministic) -> Tensor");
   library.def(
       "vertices_backward(Tensor grad_vertices, Tensor alpha, Tensor basis, bool alpha_needed, bool mean_needed, "
       "bool basis_needed) -> (Tensor grad_alpha, Tensor grad_mean, Tensor grad_basis)");

@@ -9,6 +9,8 @@ import torch
 
 from ._library import NAMESPACE
 
+AUTOCAST_DEVICES = ("cpu", "cuda")  # that have autocast rules of these operators
+
 
 def register(
     name: str,
@@ -37,5 +39,5 @@ def register_backward(name: str, *, fake: Callable[..., Any]) -> None:
 
 
 def _register_autocast(name: str) -> None:
-    for device_type in ("cpu", "cuda"):
+    for device_type in AUTOCAST_DEVICES:
         torch.library.register_autocast(f"{NAMESPACE}::{name}", device_type, torch.float32)

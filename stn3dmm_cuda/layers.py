@@ -217,7 +217,7 @@ class SpatialTransformer3DMM(nn.Module):
 
     Args:
         model: anything with mean, basis, grid_shape, valid and landmarks, such as `stn3dmm.MorphableModel`.
-        visibility: "hard" or "none".
+        visibility: "hard", "soft" or "none".
         landmarks: a landmark set of the model, "ibug68" or "aflw21" for instance; None for no landmarks.
         tolerance: pixels of depth by which a vertex may lie behind what covers it and still be seen.
         temperature: pixels of depth, as in `visibility`.

@@ -8,9 +8,9 @@ import torch
 
 from . import _checks
 from ._library import operators
-from ._registration import register
+from ._registration import register, register_backward
 
-MODES = ("hard",)
+MODES = ("hard", "soft")
 
 
 def visibility(
@@ -30,18 +30,23 @@ def visibility(
         at the vertices: no resolution and no bias to tune. Triangles of zero area, with a corner that is not finite
         or with an index outside 0..N-1 occlude nothing; a vertex of no triangle, or not finite, is not seen.
 
+        "soft" has sigmoid((depth - occluder depth + tolerance) / temperature) in place of the comparison, and 1 where
+        no triangle covers the vertex; facing remains a condition.
+
     Args:
         points: (B, N, 3) pixels, float32 or float64; a larger depth is nearer.
         faces: (F, 3), or (B, F, 3) for a mesh per image, int32 or int64, counter-clockwise seen from outside.
         grid_shape: (P, Q) with P Q = N: the texture grid's own triangles. Exactly one of faces and grid_shape.
-        mode: "hard".
+        mode: "hard" or "soft".
         tolerance: pixels by which a vertex may lie behind a triangle and still be seen.
-        temperature: pixels, the width of soft visibility, which only `stn3dmm_cuda.reference` has so far.
+        temperature: pixels, more than 0: the width of the soft step. Hard visibility has no use for it.
 
     Returns:
-        (B, N), 0 or 1 in the points' dtype.
+        (B, N) in the points' dtype, 0 or 1, or between them in mode "soft".
 
-    The gradient of hard visibility is zero. Deterministic.
+    The gradient of hard visibility is zero. Soft visibility is differentiable once, in points: the gradient reaches
+    the vertex and, through its plane, the three corners of its deepest triangle, which triangle that is and facing
+    held constant; there the value jumps where two triangles cross. Deterministic, gradients included.
 
     Raises:
         TypeError: dtypes do not go together.
@@ -59,43 +64,55 @@ def visibility(
     """
     _checks.coordinates("visibility", points=points)
     _checks.shape("visibility", "points", points, "(B, N, 3)", (None, None, 3))
-    if mode == "soft":
-        raise ValueError('visibility: mode "soft" has no kernel yet. Use stn3dmm_cuda.reference.visibility for it.')
     _checks.choice("visibility", "mode", mode, MODES)
     _checks.finite("visibility", tolerance=tolerance, temperature=temperature)
+    _checks.positive("visibility", temperature=temperature)
     if (faces is None) == (grid_shape is None):
         raise ValueError("visibility: exactly one of faces and grid_shape must be given.")
     P, Q = 0, 0
     if grid_shape is not None:
         P, Q = _checks.grid_shape("visibility", grid_shape, points.shape[1])
     if faces is not None:
-        _check_faces(points, faces)
-    visible: torch.Tensor = operators.visibility(points, faces, P, Q, tolerance)
-    return visible
+        _checks.faces("visibility", points, faces)
+    visible, _ = operators.visibility(points, faces, P, Q, mode, tolerance, temperature)
+    return visible  # type: ignore[no-any-return]
 
 
-def _check_faces(points: torch.Tensor, faces: torch.Tensor) -> None:
-    _checks.tensors("visibility", points=points, faces=faces)
-    if faces.dtype not in (torch.int32, torch.int64):
-        raise TypeError(f"visibility: faces must be int32 or int64; got {faces.dtype}. Use faces.long().")
-    B = points.shape[0]
-    per_image = faces.ndim == 3 and faces.shape[0] == B
-    if not (faces.ndim == 2 or per_image) or faces.shape[-1] != 3:
-        raise ValueError(
-            f"visibility: faces must be (F, 3) or (B, F, 3) with B = {B} as in points; got {tuple(faces.shape)}."
-        )
+def _fake(
+    points: torch.Tensor, faces: torch.Tensor | None, P: int, Q: int, mode: str, tolerance: float, temperature: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    B, N, _ = points.shape
+    return points.new_empty(B, N), points.new_empty((B, N) if mode == "soft" else (0,), dtype=torch.int64)
 
 
-def _fake(points: torch.Tensor, faces: torch.Tensor | None, P: int, Q: int, tolerance: float) -> torch.Tensor:
-    return points.new_empty(points.shape[0], points.shape[1])
+def _setup(ctx: Any, inputs: tuple[Any, ...], output: tuple[torch.Tensor, torch.Tensor]) -> None:
+    points, faces, P, Q, mode, tolerance, temperature = inputs
+    visible, winner = output
+    if mode == "hard":
+        ctx.mark_non_differentiable(visible, winner)
+        return
+    ctx.mark_non_differentiable(winner)
+    ctx.save_for_backward(points, faces, winner)
+    ctx.numbers = P, Q, tolerance, temperature
 
 
-def _setup(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
-    ctx.mark_non_differentiable(output)
+def _backward(ctx: Any, grad_visible: torch.Tensor, _: None) -> tuple[torch.Tensor | None, ...]:
+    grad_points = operators.visibility_backward(grad_visible, *ctx.saved_tensors, *ctx.numbers)
+    return grad_points, *[None] * 6
 
 
-def _backward(ctx: Any, grad_visible: torch.Tensor) -> tuple[None, ...]:
-    return None, None, None, None, None
+def _backward_fake(
+    grad_visible: torch.Tensor,
+    points: torch.Tensor,
+    faces: torch.Tensor | None,
+    winner: torch.Tensor,
+    P: int,
+    Q: int,
+    tolerance: float,
+    temperature: float,
+) -> torch.Tensor:
+    return torch.empty_like(points, memory_format=torch.contiguous_format)
 
 
 register("visibility", fake=_fake, setup_context=_setup, backward=_backward)
+register_backward("visibility", fake=_backward_fake)

@@ -11,7 +11,7 @@ from ._library import operators
 from ._registration import register, register_backward
 from .results import Warp
 
-VISIBILITIES = ("hard", "none")
+VISIBILITIES = ("hard", "soft", "none")
 
 
 def warp(
@@ -42,16 +42,17 @@ def warp(
         mean: (N, 3) model units, theta's dtype, a constant.
         basis: (K, N, 3) model units per standard deviation, theta's dtype, a constant.
         grid_shape: (P, Q) with P Q = N.
-        visibility: "hard", or "none" for no occlusion test.
+        visibility: "hard", "soft", or "none" for no occlusion test.
         landmarks: (L,) int64 vertex indices; outside 0..N-1 = no such vertex: NaN.
         valid: (N,) bool; False where a hole was filled.
         tolerance: pixels, as in `visibility`.
-        temperature: pixels, the width of soft visibility, which only `stn3dmm_cuda.reference` has so far.
+        temperature: pixels, more than 0: the width of soft visibility, as in `visibility`.
 
     Returns:
         Warp(texture (B, C, P, Q) in the image's dtype, mask (B, 1, P, Q) and landmarks (B, L, 2) pixels in theta's).
 
-    Differentiable once, in image (computed only if asked for) and theta. The gradient to theta is deterministic,
+    Differentiable once, in image (computed only if asked for) and theta, through texture and landmarks and, with soft
+    visibility, through the mask. The gradient to theta is deterministic,
     whatever the number of threads; the gradient to the image as in `sample`.
 
     Raises:
@@ -76,13 +77,12 @@ def warp(
     B = image.shape[0]
     _checks.shape("warp", "theta", theta, "(B, 6 + K)", (B, 6 + K), like="image and basis")
     P, Q = _checks.grid_shape("warp", grid_shape, N)
-    if visibility == "soft":
-        raise ValueError('warp: visibility "soft" has no kernel yet. Use stn3dmm_cuda.reference.warp for it.')
     _checks.choice("warp", "visibility", visibility, VISIBILITIES)
     _checks.finite("warp", tolerance=tolerance, temperature=temperature)
+    _checks.positive("warp", temperature=temperature)
     _check_constants(mean, basis)
     _check_indices(theta, landmarks, valid, N)
-    outputs = operators.warp(image, theta, mean, basis, landmarks, valid, P, Q, visibility, tolerance)
+    *outputs, _ = operators.warp(image, theta, mean, basis, landmarks, valid, P, Q, visibility, tolerance, temperature)
     return Warp(*outputs)
 
 
@@ -119,38 +119,52 @@ def _fake(
     Q: int,
     visibility: str,
     tolerance: float,
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    temperature: float,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
     B, C = image.shape[:2]
     L = 0 if landmarks is None else landmarks.shape[0]
-    return image.new_empty(B, C, P, Q), theta.new_empty(B, 1, P, Q), theta.new_empty(B, L, 2)
+    winner = theta.new_empty((B, mean.shape[0]) if visibility == "soft" else (0,), dtype=torch.int64)
+    return image.new_empty(B, C, P, Q), theta.new_empty(B, 1, P, Q), theta.new_empty(B, L, 2), winner
 
 
 def _setup(ctx: Any, inputs: tuple[Any, ...], output: tuple[torch.Tensor, ...]) -> None:
-    image, theta, mean, basis, landmarks, *_ = inputs
-    ctx.save_for_backward(image, theta, mean, basis, landmarks)
-    ctx.mark_non_differentiable(output[1])
+    image, theta, mean, basis, landmarks, _, P, Q, visibility, tolerance, temperature = inputs
+    _, mask, _, winner = output
+    ctx.save_for_backward(image, theta, mean, basis, landmarks, winner)
+    ctx.numbers = P, Q, tolerance, temperature
+    ctx.mark_non_differentiable(*((winner,) if visibility == "soft" else (mask, winner)))
     ctx.set_materialize_grads(False)
 
 
 def _backward(
-    ctx: Any, grad_texture: torch.Tensor | None, grad_mask: None, grad_landmarks: torch.Tensor | None
+    ctx: Any,
+    grad_texture: torch.Tensor | None,
+    grad_mask: torch.Tensor | None,
+    grad_landmarks: torch.Tensor | None,
+    _: None,
 ) -> tuple[torch.Tensor | None, ...]:
     needed = ctx.needs_input_grad[:2]
     deterministic = torch.are_deterministic_algorithms_enabled()
     grad_image, grad_theta = operators.warp_backward(
-        grad_texture, grad_landmarks, *ctx.saved_tensors, *needed, deterministic
+        grad_texture, grad_mask, grad_landmarks, *ctx.saved_tensors, *ctx.numbers, *needed, deterministic
     )
-    return (grad_image if needed[0] else None, grad_theta if needed[1] else None, *[None] * 8)
+    return (grad_image if needed[0] else None, grad_theta if needed[1] else None, *[None] * 9)
 
 
 def _backward_fake(
     grad_texture: torch.Tensor | None,
+    grad_mask: torch.Tensor | None,
     grad_landmarks: torch.Tensor | None,
     image: torch.Tensor,
     theta: torch.Tensor,
     mean: torch.Tensor,
     basis: torch.Tensor,
     landmarks: torch.Tensor | None,
+    winner: torch.Tensor,
+    P: int,
+    Q: int,
+    tolerance: float,
+    temperature: float,
     image_needed: bool,
     theta_needed: bool,
     deterministic: bool,

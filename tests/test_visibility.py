@@ -118,7 +118,7 @@ def test_visibility_takes_faces_in_every_form(backend: Backend) -> None:
 def test_visibility_opcheck(backend: Backend, listed: torch.dtype | None) -> None:
     points, *faces = call_of(backend, torch.float32, listed=listed).arguments
     P, Q = GRID if listed is None else (0, 0)
-    arguments = (points.requires_grad_(), faces[0] if faces else None, P, Q, 0.01)
+    arguments = (points.requires_grad_(), faces[0] if faces else None, P, Q, "hard", 0.01, 1.0)
     torch.library.opcheck(backend.library.visibility.default, arguments)
 
 

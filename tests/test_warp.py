@@ -17,7 +17,7 @@ from .scenes import BLOCKS, SMALL, Scene, Size, is_clear_of_kinks, photographed,
 
 DTYPES = [torch.float32, torch.float64]
 HALF = [torch.float16, torch.bfloat16]
-VISIBILITIES = ["hard", "none"]
+VISIBILITIES = ["hard", "soft", "none"]
 
 
 def call_of(
@@ -85,6 +85,11 @@ def test_warp_is_the_operators_chained(backend: Backend, visibility: str, dtype:
     x, y = points[..., 0], points[..., 1]
     expected = (x >= 0) & (x <= BLOCKS.W - 1) & (y >= 0) & (y <= BLOCKS.H - 1) & valid
     assert 0 < expected.sum() < expected.numel()
+    if visibility == "soft":
+        seen = backend.operators.visibility(points, grid_shape=scene.grid_shape, mode="soft")
+        assert ((seen > 0.01) & (seen < 0.99)).any()
+        assert ((mask.flatten(1) - expected * seen).abs() > 1e-4).sum() <= 3
+        return
     if visibility == "hard":
         seen = backend.operators.visibility(points, grid_shape=scene.grid_shape).bool()
         assert 0 < seen.sum() < seen.numel()
@@ -186,7 +191,7 @@ def test_warp_gradient_of_one_output_alone(backend: Backend, part: str) -> None:
 def test_warp_opcheck(backend: Backend, visibility: str, given: bool) -> None:
     image, theta, mean, basis, landmarks, valid = call_of(backend, dtype=torch.float32).leaves()
     optional = (landmarks, valid) if given else (None, None)
-    arguments = (image, theta, mean, basis, *optional, SMALL.P, SMALL.Q, visibility, 0.01)
+    arguments = (image, theta, mean, basis, *optional, SMALL.P, SMALL.Q, visibility, 0.01, 1.0)
     torch.library.opcheck(backend.library.warp.default, arguments)
 
 
@@ -194,9 +199,16 @@ def test_warp_opcheck(backend: Backend, visibility: str, given: bool) -> None:
 def test_warp_opcheck_of_the_backward(backend: Backend, needed: tuple[bool, bool]) -> None:
     call = call_of(backend, dtype=torch.float32)
     *inputs, landmarks, _ = call.arguments
-    texture, _, projected = (torch.rand_like(output) for output in call.outputs())
-    for grads, indices in (((texture, projected), landmarks), ((texture, None), None), ((None, projected), landmarks)):
-        arguments = (*grads, *inputs, indices, *needed, False)
+    texture, mask, projected = (torch.rand_like(output) for output in call.outputs())
+    soft = (SMALL.P, SMALL.Q, "soft", 0.01, 1.0)
+    *_, winner = backend.library.warp(*inputs, landmarks, None, *soft)
+    for grads, indices in (
+        ((texture, mask, projected), landmarks),
+        ((texture, None, None), None),
+        ((None, mask, None), None),
+        ((None, None, projected), landmarks),
+    ):
+        arguments = (*grads, *inputs, indices, winner, SMALL.P, SMALL.Q, 0.01, 1.0, *needed, False)
         torch.library.opcheck(backend.library.warp_backward.default, arguments)
 
 

@@ -56,7 +56,9 @@ def test_warp_rounds_the_gradient_to_half_images_once(backend: Backend, size: Si
     weight = random(*image.shape[:2], size.P, size.Q, device=backend.device).to(dtype)
     results = []
     for cast in (dtype, torch.float32):
-        arguments = (weight.to(cast), None, image.to(dtype).to(cast), theta, mean, basis, None, True, True, True)
+        no_mask = (torch.zeros(0, dtype=torch.int64, device=backend.device), size.P, size.Q, 0.01, 1.0)
+        tensors = (image.to(dtype).to(cast), theta, mean, basis, None)
+        arguments = (weight.to(cast), None, None, *tensors, *no_mask, True, True, True)
         results.append(backend.library.warp_backward(*arguments))
     (half, half_theta), (full, full_theta) = results
     assert half.dtype == dtype
@@ -97,7 +99,9 @@ def test_warp_landmarks_of_an_unsound_theta_leave_others_alone(backend: Backend)
     grad = random(BLOCKS.B, 4, 2, dtype=torch.float32, device=backend.device)
 
     def backward(theta: torch.Tensor) -> torch.Tensor:
-        arguments = (None, grad, scene.image, theta, scene.mean, scene.basis, index, False, True, False)
+        no_mask = (torch.zeros(0, dtype=torch.int64, device=backend.device), *scene.grid_shape, 0.01, 1.0)
+        tensors = (scene.image, theta, scene.mean, scene.basis, index)
+        arguments = (None, None, grad, *tensors, *no_mask, False, True, False)
         grad_theta: torch.Tensor = backend.library.warp_backward(*arguments)[1]
         return grad_theta
 

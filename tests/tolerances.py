@@ -21,6 +21,8 @@ RELATIVE: dict[str, dict[torch.dtype, float]] = {
     "grid": {torch.float32: 5e-7, torch.float64: 1e-15},
     # Coordinates up to 20 pixels lose 5 bits before the fraction x - floor x is taken.
     "sample": {torch.float32: 2e-6, torch.float64: 5e-15},
+    # A step of 1 pixel by a plane's depth some pixels away; slopes divide by areas of slivers.
+    "visibility": {torch.float32: 5e-6, torch.float64: 1e-14},
     # Barycentrics and slopes divide by the area of a face some pixels wide, which loses three bits.
     "rasterize": {torch.float32: 2e-6, torch.float64: 5e-15},
     # All of the above in a row: 1e-6 of 20 pixels, times texel differences as large as the texels.

@@ -12,4 +12,15 @@ namespace stn {
 void hide_grid_vertices(
     const Tensor& points, int64_t P, int64_t Q, double tolerance, const Tensor& mask, CudaStream stream);
 
+// The same by the soft step; winner (B, N) int64 gets the face of the occluder depth, -1 where there is none or the
+// mask is 0.
+void soften_grid_vertices(
+    const Tensor& points, int64_t P, int64_t Q, double tolerance, double temperature, const Tensor& mask,
+    const Tensor& winner, CudaStream stream);
+
+// grad_points (B, N, 3), from the gradient to a mask (B, N) made by soften_grid_vertices.
+Tensor soft_grid_backward(
+    const Tensor& grad_mask, const Tensor& points, const Tensor& winner, int64_t P, int64_t Q, double tolerance,
+    double temperature, CudaStream stream);
+
 }  // namespace stn

@@ -32,10 +32,19 @@ __device__ __forceinline__ bool is_behind(
   return p.x >= box.x0 && p.x <= box.x1 && p.y >= box.y0 && p.y <= box.y1;
 }
 
+// Whether the triangle covers p; then `depth` is its plane's there.
+template <class T>
+__device__ __forceinline__ bool is_under(const ScreenVertex<T>& p, Face face, T area, const Corners<T>& t, T& depth) {
+  const ScreenBox<T> box = t.box();
+  return covers(face, area, t.a, t.b, t.c, p.x, p.y, depth) && p.x >= box.x0 && p.x <= box.x1 && p.y >= box.y0 &&
+         p.y <= box.y1;
+}
+
 template <class T>
 struct ListedTriangle {
   const T* points;  // (N, 3)
   Face face;
+  int32_t index;
 
   __device__ __forceinline__ Corners<T> corners() const {
     return {
@@ -57,6 +66,16 @@ struct ListedTriangle {
   __device__ __forceinline__ bool hides(const ScreenVertex<T>& p, T tolerance) const {
     const Corners<T> t = corners();
     return is_behind(p, face, occluder_area(t.a, t.b, t.c), t, tolerance);
+  }
+
+  // f(depth, face index) where the triangle covers p.
+  template <class F>
+  __device__ __forceinline__ void for_each_depth(const ScreenVertex<T>& p, const F& f) const {
+    const Corners<T> t = corners();
+    T depth;
+    if (is_under(p, face, occluder_area(t.a, t.b, t.c), t, depth)) {
+      f(depth, index);
+    }
   }
 };
 
@@ -83,6 +102,26 @@ struct GridCell {
     __device__ __forceinline__ bool hides(int which, const ScreenVertex<T>& p, T tolerance) const {
       const T size = area(which);
       return size != T(0) && is_behind(p, grid_face(0, 2, which), size, triangle(which), tolerance);
+    }
+
+    __device__ __forceinline__ bool covers(int which, const ScreenVertex<T>& p, T& depth) const {
+      const T size = area(which);
+      return size != T(0) && is_under(p, grid_face(0, 2, which), size, triangle(which), depth);
+    }
+
+    // Of the corner that only the other triangle has.
+    __device__ __forceinline__ ScreenVertex<T> far_corner(int which) const {
+      const Vec3<T> far = corner[3 * (1 - which)];
+      return {far.x, far.y, far.z, 0};
+    }
+
+    // Whether the cell is folded along its diagonal, as seen by triangle `which`: the diagonal has its far corner on
+    // its other side in all cells that are not.
+    __device__ __forceinline__ bool is_folded(int which) const {
+      const Face face = grid_face(0, 2, which);
+      const ScreenVertex<T> far = far_corner(which);
+      const T side = edge_function(face.j, corner[face.j], face.k, corner[face.k], far.x, far.y);
+      return area(which) > T(0) ? side >= T(0) : side <= T(0);
     }
   };
 
@@ -121,14 +160,21 @@ struct GridCell {
     return q.hides(0, p, tolerance) || q.hides(1, p, tolerance);
   }
 
-  // Whether triangle `which` hides the corner that only the other one has, in a cell folded along its diagonal: the
-  // diagonal has that corner on its other side in all cells that are not.
-  __device__ __forceinline__ bool hides_far_corner(const Quad& q, int which, T tolerance) const {
-    const Face face = grid_face(0, 2, which);
-    const Vec3<T> far = q.corner[3 * (1 - which)];
-    const T side = edge_function(face.j, q.corner[face.j], face.k, q.corner[face.k], far.x, far.y);
-    const bool folded = q.area(which) > T(0) ? side >= T(0) : side <= T(0);
-    return folded && q.hides(which, {far.x, far.y, far.z, 0}, tolerance);
+  // f(depth, face index) for the triangles that cover p.
+  template <class F>
+  __device__ __forceinline__ void for_each_depth(const ScreenVertex<T>& p, const F& f) const {
+    const Quad q = quad();
+#pragma unroll
+    for (int which = 0; which < 2; ++which) {
+      if (T depth; q.covers(which, p, depth)) {
+        f(depth, face_index(which));
+      }
+    }
+  }
+
+  // A row of cells has one less than of vertices.
+  __device__ __forceinline__ int32_t face_index(int which) const {
+    return 2 * (first - first / Q) + which;
   }
 
   __device__ __forceinline__ int32_t far_corner(int which) const {

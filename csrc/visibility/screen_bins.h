@@ -41,14 +41,14 @@ struct ScreenBox {
 };
 
 // Holds every vertex in the box, and perhaps one beside it, in three comparisons: as rounding keeps order, a distance
-// from any centre is rounded to no more than an end's is. A vertex nearer than `nearest` is hidden by nothing there.
+// from any centre is rounded to no more than an end's is. A vertex nearer than `nearest` is none of its concern.
 template <class T>
 struct Shadow {
   T x, y, across, along, nearest;
 
-  __device__ __forceinline__ Shadow(const ScreenBox<T>& box, T tolerance)
+  __device__ __forceinline__ Shadow(const ScreenBox<T>& box, T nearest_that_counts)
       : x(box.x0 + T(0.5) * (box.x1 - box.x0)), y(box.y0 + T(0.5) * (box.y1 - box.y0)),
-        across(max(box.x1 - x, x - box.x0)), along(max(box.y1 - y, y - box.y0)), nearest(box.nearest - tolerance) {
+        across(max(box.x1 - x, x - box.x0)), along(max(box.y1 - y, y - box.y0)), nearest(nearest_that_counts) {
   }
 
   __device__ __forceinline__ bool holds(const ScreenVertex<T>& p) const {
@@ -118,7 +118,12 @@ class BoxWalk {
     end_ = row_[columns_];
     rows_ -= down_;
     row_ += stride_;
-    crowded_ = end_ - place_ > most_;
+    if (end_ - place_ > most_) {
+      // For good: a thread that waits for others' candidates asks again.
+      crowded_ = true;
+      end_ = place_;
+      rows_ = 0;
+    }
     return !crowded_;
   }
 

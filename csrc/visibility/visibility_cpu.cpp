@@ -1,6 +1,8 @@
 // Three passes over one image: areas summed per vertex (facing), facing vertices sorted into screen cells, and one
 // pass over the triangles, each looking at the vertices of the cells that its box touches. Linear in vertices,
-// triangles and cells touched. One task an image.
+// triangles and cells touched. One task an image, or several: each then has vertices of its own, first by their
+// indices and then by their places on the screen, and goes through the faces that may concern them in the order of a
+// single task; so nothing depends on their number.
 #if defined(__clang__)
 #pragma clang fp contract(off)
 #elif defined(__GNUC__)
@@ -12,134 +14,220 @@
 #include <limits>
 #include <vector>
 
+#include "visibility/mesh_cpu.h"
 #include "visibility/vertex_bins.h"
-#include "visibility/visibility_inputs.h"
-#include "visibility/visibility_math.h"
 
 namespace stn {
 namespace {
 
-// f(face) for every face, in ascending order.
-template <class F>
-void for_each_grid_face(int64_t P, int64_t Q, const F& f) {
-  for (int64_t r = 0; r + 1 < P; ++r) {
-    for (int64_t c = 0; c + 1 < Q; ++c) {
-      const int32_t first = static_cast<int32_t>(r * Q + c);
-      f(grid_face(first, static_cast<int32_t>(Q), 0));
-      f(grid_face(first, static_cast<int32_t>(Q), 1));
-    }
-  }
-}
-
-template <class Index, class F>
-void for_each_listed_face(const Index* faces, int64_t count, int64_t N, const F& f) {
-  const auto exists = [N](Index index) { return index >= 0 && static_cast<int64_t>(index) < N; };
-  for (const Index* face = faces; face != faces + 3 * count; face += 3) {
-    if (exists(face[0]) && exists(face[1]) && exists(face[2])) {
-      f(Face{static_cast<int32_t>(face[0]), static_cast<int32_t>(face[1]), static_cast<int32_t>(face[2])});
-    }
-  }
-}
-
-template <class F>
-void for_each_face(const Mesh& mesh, int64_t N, const F& f) {
-  if (mesh.grid) {
-    for_each_grid_face(mesh.P, mesh.Q, f);
-  } else if (mesh.wide) {
-    for_each_listed_face(static_cast<const int64_t*>(mesh.faces), mesh.F, N, f);
-  } else {
-    for_each_listed_face(static_cast<const int32_t*>(mesh.faces), mesh.F, N, f);
-  }
-}
-
-// The finite vertices whose triangles' areas, summed in ascending face order, face the viewer.
 template <class T>
-std::vector<Candidate<T>> facing_vertices(const T* points, int64_t N, const Mesh& mesh) {
-  std::vector<T> area(static_cast<size_t>(N), T(0));
-  for_each_face(mesh, N, [&](Face face) {
-    const T part = occluder_area(load3(points + 3 * face.i), load3(points + 3 * face.j), load3(points + 3 * face.k));
-    area[static_cast<size_t>(face.i)] += part;
-    area[static_cast<size_t>(face.j)] += part;
-    area[static_cast<size_t>(face.k)] += part;
+struct Triangle {
+  Vec3<T> a, b, c;
+
+  Triangle(const T* points, Face face) : a(at(points, face.i)), b(at(points, face.j)), c(at(points, face.k)) {
+  }
+
+  static Vec3<T> at(const T* points, int32_t vertex) {
+    return load3(points + 3 * static_cast<int64_t>(vertex));
+  }
+};
+
+// f(first, last) for the parts of the faces.
+template <class F>
+void for_each_face_part(const Mesh& mesh, int64_t parts, const F& f) {
+  const auto begin = [&](int64_t part) { return part == parts ? mesh.F : mesh.F / 2 * part / parts * 2; };
+  for_each_part(parts, [&](int64_t part) { f(begin(part), begin(part + 1)); });
+}
+
+// The loop's body is inlined, also where a grid has it twice. Adds to area[n] (N,) the areas of the vertex's triangles
+// in ascending face order.
+template <class T>
+void add_areas(const T* points, int64_t N, const Mesh& mesh, T* area) {
+  for_each_face(points, N, mesh, [&](Face face, int64_t) __attribute__((always_inline)) {
+    const Triangle<T> t(points, face);
+    const T part = occluder_area(t.a, t.b, t.c);
+    area[face.i] += part;
+    area[face.j] += part;
+    area[face.k] += part;
   });
+}
+
+// The same, in parts: first the faces are shared out, then the vertices, so that each has its sum from one hand.
+template <class T>
+void add_areas_in_parts(const T* points, int64_t N, const Mesh& mesh, int64_t parts, T* area) {
+  std::vector<T> of_face(static_cast<size_t>(mesh.F));
+  for_each_face_part(mesh, parts, [&](int64_t first, int64_t last) {
+    for_each_face(points, N, mesh, first, last, [&](Face face, int64_t index) {
+      const Triangle<T> t(points, face);
+      of_face[static_cast<size_t>(index)] = occluder_area(t.a, t.b, t.c);
+    });
+  });
+  for_each_part(parts, [&](int64_t part) {
+    const int64_t first = N * part / parts, last = N * (part + 1) / parts;
+    for_each_face(OfVertices<T, 1>{area, N}, mesh, 0, mesh.F, [&](Face face, int64_t index) {
+      for (const int32_t vertex : {face.i, face.j, face.k}) {
+        if (vertex >= first && vertex < last) {
+          area[vertex] += of_face[static_cast<size_t>(index)];
+        }
+      }
+    });
+  });
+}
+
+// The finite vertices whose triangles' areas, summed in ascending face order, face the viewer; visible (N,) is 1 for
+// them, else 0.
+template <class T>
+std::vector<Candidate<T>> facing_vertices(const T* points, int64_t N, const Mesh& mesh, int64_t parts, T* visible) {
+  std::fill(visible, visible + N, T(0));  // the areas, until they are known
+  if (parts == 1) {
+    add_areas(points, N, mesh, visible);
+  } else {
+    add_areas_in_parts(points, N, mesh, parts, visible);
+  }
   std::vector<Candidate<T>> facing;
   facing.reserve(static_cast<size_t>(N));
   for (int64_t n = 0; n < N; ++n) {
     const Vec3<T> p = load3(points + 3 * n);
-    if (area[static_cast<size_t>(n)] < T(0) && is_finite(p)) {
+    if (visible[n] < T(0) && is_finite(p)) {
       facing.push_back({p.x, p.y, p.z, static_cast<int32_t>(n)});
     }
+  }
+  std::fill(visible, visible + N, T(0));
+  for (const Candidate<T>& candidate : facing) {
+    visible[candidate.vertex] = T(1);
   }
   return facing;
 }
 
-// Clears `visible` for the candidates that this face hides.
-template <class T>
-void hide_behind(const T* points, Face face, T tolerance, VertexBins<T>& bins, T* visible) {
-  const Vec3<T> a = load3(points + 3 * face.i), b = load3(points + 3 * face.j), c = load3(points + 3 * face.k);
-  const T area = occluder_area(a, b, c);
+// Inlined, also where a grid calls it twice: calls would be a fifth of the time. Calls f(candidate, depth) for the
+// part's candidates that the face covers, at the depth of its plane, unless they lie nearer than all of it by the
+// tolerance.
+template <class T, class F>
+__attribute__((always_inline)) inline void for_each_covered(
+    const T* points, Face face, T tolerance, VertexBins<T>& bins, const typename VertexBins<T>::Part& part,
+    const F& f) {
+  const Triangle<T> t(points, face);
+  const T area = occluder_area(t.a, t.b, t.c);
   if (area == T(0)) {
     return;
   }
-  const T x0 = min3(a.x, b.x, c.x), x1 = max3(a.x, b.x, c.x);
-  const T y0 = min3(a.y, b.y, c.y), y1 = max3(a.y, b.y, c.y);
-  const T nearest = max3(a.z, b.z, c.z) - tolerance;
-  bins.for_each_in_shadow(face, x0, x1, y0, y1, nearest, [&](Candidate<T>& p) {
+  const ScreenBox<T> box = {
+      min3(t.a.x, t.b.x, t.c.x), max3(t.a.x, t.b.x, t.c.x), min3(t.a.y, t.b.y, t.c.y), max3(t.a.y, t.b.y, t.c.y),
+      max3(t.a.z, t.b.z, t.c.z) - tolerance};
+  bins.for_each_in_shadow(part, face, box, [&](Candidate<T>& p) {
     T depth;
-    if (covers(face, area, a, b, c, p.x, p.y, depth) && p.depth < depth - tolerance) {
-      visible[p.vertex] = T(0);
-      p.depth = std::numeric_limits<T>::infinity();  // settled: every later triangle passes it by
+    if (covers(face, area, t.a, t.b, t.c, p.x, p.y, depth)) {
+      f(p, depth);
     }
+  });
+}
+
+// f(face, index, part) for every part of the candidates and every face that may concern it, in ascending order.
+template <class T, class F>
+void for_each_face_of_part(
+    const T* points, int64_t N, const Mesh& mesh, const VertexBins<T>& bins, int64_t parts, const F& f) {
+  const int64_t used = std::min(parts, static_cast<int64_t>(bins.candidates().size()));
+  if (used == 1) {
+    const auto whole = bins.part(0, 1);
+    for_each_face(points, N, mesh, [&](Face face, int64_t index) { f(face, index, whole); });
+    return;
+  }
+  // The rows that faces touch, found once for all parts; no row for those that do not exist.
+  std::vector<typename VertexBins<T>::Rows> rows(static_cast<size_t>(mesh.F), {1, 0});
+  for_each_face_part(mesh, used, [&](int64_t first, int64_t last) {
+    for_each_face(points, N, mesh, first, last, [&](Face face, int64_t index) {
+      const Triangle<T> t(points, face);
+      if (occluder_area(t.a, t.b, t.c) != T(0)) {
+        rows[static_cast<size_t>(index)] = bins.rows(min3(t.a.y, t.b.y, t.c.y), max3(t.a.y, t.b.y, t.c.y));
+      }
+    });
+  });
+  for_each_part(used, [&](int64_t i) {
+    const auto part = bins.part(i, used);
+    for_each_face(points, N, mesh, [&](Face face, int64_t index) {
+      const auto of_face = rows[static_cast<size_t>(index)];
+      if (of_face.first <= part.rows.last && of_face.last >= part.rows.first) {
+        f(face, index, part);
+      }
+    });
   });
 }
 
 }  // namespace
 
 template <class T>
-void visible_vertices(const T* points, int64_t N, const Mesh& mesh, T tolerance, T* visible) {
-  std::fill(visible, visible + N, T(0));
-  const std::vector<Candidate<T>> facing = facing_vertices(points, N, mesh);
+void visible_vertices(const T* points, int64_t N, const Mesh& mesh, T tolerance, int64_t parts, T* visible) {
+  const std::vector<Candidate<T>> facing = facing_vertices(points, N, mesh, parts, visible);
   if (facing.empty()) {
     return;
   }
-  for (const Candidate<T>& candidate : facing) {
-    visible[candidate.vertex] = T(1);
-  }
   VertexBins<T> bins(facing);
-  for_each_face(mesh, N, [&](Face face) { hide_behind(points, face, tolerance, bins, visible); });
-}
-
-template void visible_vertices<float>(const float*, int64_t, const Mesh&, float, float*);
-template void visible_vertices<double>(const double*, int64_t, const Mesh&, double, double*);
-
-namespace {
-
-Mesh mesh_of_image(const VisibilityInputs& in, int64_t b) {
-  if (!in.faces.has_value()) {
-    return grid_mesh(in.P, in.Q);
-  }
-  const int64_t bytes = in.F * 3 * (in.wide ? 8 : 4);
-  const char* faces = in.F == 0 ? nullptr : pointer<char>(*in.faces) + (in.per_image ? b * bytes : 0);
-  return {false, 0, 0, faces, in.wide, in.F};
-}
-
-Tensor visibility_cpu(
-    const Tensor& points, const std::optional<Tensor>& faces, int64_t P, int64_t Q, double tolerance) {
-  const VisibilityInputs in(points, faces, P, Q);
-  const Tensor visible = uninitialised(in.points, {in.B, in.N});
-  dispatch_floating(in.points, "visibility", [&](auto type) {
-    using T = decltype(type);
-    const T* points_of_batch = pointer<T>(in.points);
-    T* visible_of_batch = mutable_pointer<T>(visible);
-    torch::stable::parallel_for(0, in.B, 1, [&](int64_t begin, int64_t end) {
-      for (int64_t b = begin; b < end; ++b) {
-        visible_vertices(
-            points_of_batch + 3 * b * in.N, in.N, mesh_of_image(in, b), static_cast<T>(tolerance),
-            visible_of_batch + b * in.N);
+  for_each_face_of_part(points, N, mesh, bins, parts, [&](Face face, int64_t, const auto& part) {
+    for_each_covered(points, face, tolerance, bins, part, [&](Candidate<T>& p, T depth) {
+      if (p.depth < depth - tolerance) {
+        visible[p.vertex] = T(0);
+        p.depth = std::numeric_limits<T>::infinity();  // settled: every later triangle passes it by
       }
     });
   });
-  return visible;
+}
+
+template <class T>
+void soft_visible_vertices(
+    const T* points, int64_t N, const Mesh& mesh, SoftStep<T> step, int64_t parts, T* visible, int64_t* winner) {
+  std::fill(winner, winner + N, int64_t{-1});
+  std::vector<Candidate<T>> facing = facing_vertices(points, N, mesh, parts, visible);
+  if (facing.empty()) {
+    return;
+  }
+  for (Candidate<T>& candidate : facing) {
+    candidate.depth = -std::numeric_limits<T>::infinity();
+  }
+  VertexBins<T> bins(facing);
+  for_each_face_of_part(points, N, mesh, bins, parts, [&](Face face, int64_t index, const auto& part) {
+    for_each_covered(points, face, T(0), bins, part, [&](Candidate<T>& p, T depth) {
+      if (p.depth < depth) {  // of equal depths the first, the lowest face index, stays
+        p.depth = depth;
+        winner[p.vertex] = index;
+      }
+    });
+  });
+  for (const Candidate<T>& p : bins.candidates()) {
+    if (winner[p.vertex] >= 0) {
+      visible[p.vertex] = soft_visible(step, points[3 * static_cast<int64_t>(p.vertex) + 2], p.depth);
+    }
+  }
+}
+
+template void visible_vertices(const float*, int64_t, const Mesh&, float, int64_t, float*);
+template void visible_vertices(const double*, int64_t, const Mesh&, double, int64_t, double*);
+template void soft_visible_vertices(const float*, int64_t, const Mesh&, SoftStep<float>, int64_t, float*, int64_t*);
+template void soft_visible_vertices(const double*, int64_t, const Mesh&, SoftStep<double>, int64_t, double*, int64_t*);
+
+namespace {
+
+std::tuple<Tensor, Tensor> visibility_cpu(
+    const Tensor& points, const std::optional<Tensor>& faces, int64_t P, int64_t Q, const std::string& mode,
+    double tolerance, double temperature) {
+  const VisibilityInputs in(points, faces, P, Q);
+  const bool soft = is_soft("visibility", mode);
+  const Tensor visible = uninitialised(in.points, {in.B, in.N}), winner = uninitialised_winner(in, soft);
+  dispatch_floating(in.points, "visibility", [&](auto type) {
+    using T = decltype(type);
+    const SoftStep<T> step = soft_step<T>(tolerance, temperature);
+    for_each_image(in.B, in.N, [&](int64_t b, int64_t parts) {
+      const T* points_of_image = pointer<T>(in.points) + 3 * b * in.N;
+      T* visible_of_image = mutable_pointer<T>(visible) + b * in.N;
+      const Mesh mesh = mesh_of_image(in, b);
+      if (soft) {
+        int64_t* winner_of_image = mutable_pointer<int64_t>(winner) + b * in.N;
+        soft_visible_vertices(points_of_image, in.N, mesh, step, parts, visible_of_image, winner_of_image);
+      } else {
+        visible_vertices(points_of_image, in.N, mesh, step.tolerance, parts, visible_of_image);
+      }
+    });
+  });
+  return {visible, winner};
 }
 
 }  // namespace

@@ -1,11 +1,13 @@
-// The operator visibility on CUDA tensors, and its like for warp; the kernels are in bins_cuda.cu, facing_cuda.cu and
-// hide_cuda.cu. Everything is launched on one stream, in sizes that the arguments' shapes give.
+// The operator visibility on CUDA tensors, and its like for warp; the kernels are in bins_cuda.cu, facing_cuda.cu,
+// hide_cuda.cu, soften_cuda.cu and visibility_backward_cuda.cu. Everything is launched on one stream, in sizes that the
+// arguments' shapes give.
 #include "visibility/visibility_cuda.h"
 
 #include <array>
 #include <cmath>
 
 #include "common/cuda_device.h"
+#include "sample/fixed_point_math.h"
 #include "visibility/hide_vertices.h"
 #include "visibility/visibility_inputs.h"
 
@@ -13,7 +15,7 @@ namespace stn {
 namespace {
 
 Tensor uninitialised_integers(const Tensor& like, std::initializer_list<int64_t> shape) {
-  return torch::stable::new_empty(like, std::vector<int64_t>(shape), ScalarType::Int);
+  return uninitialised(like, shape, ScalarType::Int);
 }
 
 // Owns what ScreenBins points into, with about one vertex a cell.
@@ -41,14 +43,14 @@ class BinMemory {
   Tensor axes_, starts_, claimed_, ranks_, sorted_;
 };
 
-// Owns what ListedFaces points into.
+// Owns what ListedFaces points into; not `sorted`, the faces alone.
 class FacesByVertex {
  public:
-  explicit FacesByVertex(const VisibilityInputs& in) : in_(in) {
+  FacesByVertex(const VisibilityInputs& in, bool sorted) : in_(in), sorted_(sorted && in.F > 0) {
     require(in.F <= std::numeric_limits<int32_t>::max() / 3, "visibility: at most (2^31 - 1) / 3 faces an image");
     const int64_t lists = in.per_image ? in.B : 1;
-    first_ = uninitialised_integers(in.points, {lists, in.N + 1});
-    if (in.F > 0) {
+    first_ = uninitialised_integers(in.points, {sorted ? lists : 0, in.N + 1});
+    if (sorted_) {
       sort(torch::stable::view(*in.faces, {lists, 3 * in.F}));
     }
   }
@@ -60,8 +62,8 @@ class FacesByVertex {
         some ? pointer<Index>(*in_.faces) : nullptr,
         in_.F,
         in_.per_image,
-        some ? pointer<Index>(vertices_) : nullptr,
-        some ? pointer<int64_t>(corners_) : nullptr,
+        sorted_ ? pointer<Index>(vertices_) : nullptr,
+        sorted_ ? pointer<int64_t>(corners_) : nullptr,
         mutable_pointer<int32_t>(first_)};
   }
 
@@ -77,60 +79,126 @@ class FacesByVertex {
   }
 
   const VisibilityInputs& in_;
+  bool sorted_;
   Tensor vertices_, corners_, first_;
 };
 
-template <class T, class Faces>
-void launch_visibility(const VisibilityParams<T>& params, const Faces& faces, CudaStream stream) {
-  launch_place(params, stream);
-  launch_facing(params, faces, stream);
-  launch_sort(params, stream);
-  launch_hide(params, faces, stream);
+// f(Faces) with the triangles in the form that kernels take. `sorted` also by vertex, for launch_facing.
+template <class F>
+void with_faces(const VisibilityInputs& in, bool sorted, const F& f) {
+  if (!in.faces.has_value()) {
+    f(GridFaces{in.P, in.Q});
+  } else if (const FacesByVertex by_vertex(in, sorted); in.wide) {
+    f(by_vertex.listed<int64_t>());
+  } else {
+    f(by_vertex.listed<int32_t>());
+  }
 }
 
-Tensor visibility_cuda(
-    const Tensor& points, const std::optional<Tensor>& faces, int64_t P, int64_t Q, double tolerance) {
-  const OnDevice device("visibility", {&points, faces.has_value() ? &*faces : &points});
-  const VisibilityInputs in(points, faces, P, Q);
-  const Tensor visible = uninitialised(in.points, {in.B, in.N});
+// What a call wants: soft visibility if `winner` is given.
+struct Choice {
+  double tolerance, temperature;
+  const Tensor* winner;
+};
+
+// `visible` (B, N) by hard or soft visibility; if not `fresh`, vertices where it is 0 stay 0 and cost little.
+void find_visibility(
+    const VisibilityInputs& in, const Choice& choice, bool fresh, const Tensor& visible, CudaStream stream) {
   if (in.B * in.N == 0) {
-    return visible;
+    return;
   }
   const BinMemory memory(in.points, in.B, in.N);
   dispatch_floating(in.points, "visibility", [&](auto type) {
     using T = decltype(type);
-    const VisibilityParams<T> params = {pointer<T>(in.points),     mutable_pointer<T>(visible), true, in.B, in.N,
-                                        static_cast<T>(tolerance), memory.template bins<T>()};
-    if (!in.faces.has_value()) {
-      launch_visibility(params, GridFaces{in.P, in.Q}, device.stream());
-    } else if (const FacesByVertex by_vertex(in); in.wide) {
-      launch_visibility(params, by_vertex.listed<int64_t>(), device.stream());
-    } else {
-      launch_visibility(params, by_vertex.listed<int32_t>(), device.stream());
-    }
+    const SoftStep<T> step = soft_step<T>(choice.tolerance, choice.temperature);
+    const VisibilityParams<T> params = {pointer<T>(in.points), mutable_pointer<T>(visible), fresh, in.B, in.N,
+                                        step.tolerance,        memory.template bins<T>()};
+    with_faces(in, true, [&](const auto& faces) {
+      launch_place(params, stream);
+      launch_facing(params, faces, stream);
+      launch_sort(params, stream);
+      if (choice.winner == nullptr) {
+        launch_hide(params, faces, stream);
+        return;
+      }
+      const bool wide = sizeof(T) == sizeof(double);
+      const Tensor deepest = uninitialised(in.points, {wide ? in.B * in.N : 0}, ScalarType::Long);
+      const SoftParams<T> soft = {
+          params, step, mutable_pointer<unsigned long long>(*choice.winner),
+          mutable_pointer<unsigned long long>(deepest)};
+      launch_soften(soft, faces, stream);
+    });
   });
-  return visible;
+}
+
+Tensor soft_backward(
+    const VisibilityInputs& in, const VisibilityGradients& grads, double tolerance, double temperature,
+    CudaStream stream) {
+  const Tensor grad_points = uninitialised(in.points, {in.B, in.N, 3});
+  if (in.B * in.N == 0) {
+    return grad_points;
+  }
+  const Tensor own = uninitialised(in.points, {in.B, 3, in.N}), not_finite = uninitialised(in.points, {in.B, 3, in.N}),
+               largest = uninitialised(in.points, {in.B, 3});
+  dispatch_floating(in.points, "visibility_backward", [&](auto type) {
+    using T = decltype(type);
+    const Tensor fixed = uninitialised(in.points, {kFixedPointLimbs<T>, in.B, 3, in.N}, ScalarType::Long);
+    SoftBackward<T> params = {};
+    params.grad_visible = pointer<T>(grads.visible), params.points = pointer<T>(in.points);
+    params.winner = pointer<int64_t>(grads.winner), params.grad_points = mutable_pointer<T>(grad_points);
+    params.step = soft_step<T>(tolerance, temperature), params.B = in.B, params.N = in.N;
+    params.own = mutable_pointer<T>(own), params.not_finite = mutable_pointer<T>(not_finite);
+    params.fixed = mutable_pointer<unsigned long long>(fixed);
+    params.largest = mutable_pointer<FloatBits<T>>(largest);
+    with_faces(in, false, [&](const auto& faces) { launch_soft_backward(params, faces, stream); });
+  });
+  return grad_points;
+}
+
+std::tuple<Tensor, Tensor> visibility_cuda(
+    const Tensor& points, const std::optional<Tensor>& faces, int64_t P, int64_t Q, const std::string& mode,
+    double tolerance, double temperature) {
+  const OnDevice device("visibility", {&points, faces.has_value() ? &*faces : &points});
+  const VisibilityInputs in(points, faces, P, Q);
+  const bool soft = is_soft("visibility", mode);
+  const Tensor visible = uninitialised(in.points, {in.B, in.N}), winner = uninitialised_winner(in, soft);
+  find_visibility(in, {tolerance, temperature, soft ? &winner : nullptr}, true, visible, device.stream());
+  return {visible, winner};
+}
+
+Tensor visibility_backward_cuda(
+    const Tensor& grad_visible, const Tensor& points, const std::optional<Tensor>& faces, const Tensor& winner,
+    int64_t P, int64_t Q, double tolerance, double temperature) {
+  const OnDevice device(
+      "visibility_backward", {&points, &grad_visible, &winner, faces.has_value() ? &*faces : &points});
+  const VisibilityInputs in(points, faces, P, Q);
+  const VisibilityGradients grads(in, grad_visible, winner);
+  return soft_backward(in, grads, tolerance, temperature, device.stream());
 }
 
 }  // namespace
 
 void hide_grid_vertices(
     const Tensor& points, int64_t P, int64_t Q, double tolerance, const Tensor& mask, CudaStream stream) {
-  const int64_t B = points.size(0), N = points.size(1);
-  if (B * N == 0) {
-    return;
-  }
-  const BinMemory memory(points, B, N);
-  dispatch_floating(points, "visibility", [&](auto type) {
-    using T = decltype(type);
-    const VisibilityParams<T> params = {pointer<T>(points),        mutable_pointer<T>(mask), false, B, N,
-                                        static_cast<T>(tolerance), memory.template bins<T>()};
-    launch_visibility(params, GridFaces{P, Q}, stream);
-  });
+  find_visibility(VisibilityInputs(points, {}, P, Q), {tolerance, 1.0, nullptr}, false, mask, stream);
+}
+
+void soften_grid_vertices(
+    const Tensor& points, int64_t P, int64_t Q, double tolerance, double temperature, const Tensor& mask,
+    const Tensor& winner, CudaStream stream) {
+  find_visibility(VisibilityInputs(points, {}, P, Q), {tolerance, temperature, &winner}, false, mask, stream);
+}
+
+Tensor soft_grid_backward(
+    const Tensor& grad_mask, const Tensor& points, const Tensor& winner, int64_t P, int64_t Q, double tolerance,
+    double temperature, CudaStream stream) {
+  const VisibilityInputs in(points, {}, P, Q);
+  return soft_backward(in, VisibilityGradients(in, grad_mask, winner), tolerance, temperature, stream);
 }
 
 }  // namespace stn
 
 STABLE_TORCH_LIBRARY_IMPL(stn3dmm, CUDA, library) {
   library.impl("visibility", TORCH_BOX(&stn::visibility_cuda));
+  library.impl("visibility_backward", TORCH_BOX(&stn::visibility_backward_cuda));
 }

@@ -1,11 +1,14 @@
 // The stages of visibility on CUDA, in the order in which they run: place the screen's cells, find the vertices that
-// face the viewer and count them by cell, sort them by cell, hide those that lie behind a triangle.
+// face the viewer and count them by cell, sort them by cell, hide those that lie behind a triangle
+// or, for soft visibility, find the deepest triangle of each.
 #pragma once
 
 #include <cstdint>
 
 #include "common/cuda_stream.h"
+#include "sample/image_gradient.h"
 #include "visibility/screen_axis.h"
+#include "visibility/visibility_math.h"
 
 namespace stn {
 
@@ -39,6 +42,30 @@ struct VisibilityParams {
   ScreenBins<T> bins;
 };
 
+// Soft visibility: `visible` goes from 1 or 0, who may be seen, to the step's value.
+template <class T>
+struct SoftParams {
+  VisibilityParams<T> hard;
+  SoftStep<T> step;
+  unsigned long long* winner;   // (B, N): the winning face's index as an int64, -1 for none
+  unsigned long long* deepest;  // (B, N), workspace; float64 only
+};
+
+template <class T>
+struct SoftBackward {
+  const T* grad_visible;  // (B, N)
+  const T* points;        // (B, N, 3)
+  const int64_t* winner;  // (B, N)
+  T* grad_points;         // (B, N, 3)
+  SoftStep<T> step;
+  int64_t B, N;
+  // Workspace.
+  T* own;                     // (B, 3, N): each vertex's gradient by its own visibility
+  T* not_finite;              // (B, 3, N)
+  unsigned long long* fixed;  // (limbs, B, 3, N)
+  FloatBits<T>* largest;      // (B, 3)
+};
+
 // The triangles of the P x Q texture grid.
 struct GridFaces {
   int64_t P, Q;
@@ -68,5 +95,12 @@ template <class T>
 void launch_hide(const VisibilityParams<T>& params, const GridFaces& faces, CudaStream stream);
 template <class T, class Index>
 void launch_hide(const VisibilityParams<T>& params, const ListedFaces<Index>& faces, CudaStream stream);
+// Instead of launch_hide.
+template <class T, class Faces>
+void launch_soften(const SoftParams<T>& params, const Faces& faces, CudaStream stream);
+
+// Of ListedFaces it takes the faces alone.
+template <class T, class Faces>
+void launch_soft_backward(const SoftBackward<T>& params, const Faces& faces, CudaStream stream);
 
 }  // namespace stn

@@ -1,10 +1,13 @@
 // The arguments of visibility, contiguous and of matching sizes.
 #pragma once
 
+#include <algorithm>
 #include <limits>
 #include <optional>
+#include <string>
 
 #include "common/tensor.h"
+#include "visibility/visibility_math.h"
 
 namespace stn {
 
@@ -37,6 +40,37 @@ struct VisibilityInputs {
     per_image = dims == 3;
     F = listed.size(dims - 2);
     faces = listed;
+  }
+};
+
+inline bool is_soft(const char* what, const std::string& mode) {
+  STD_TORCH_CHECK(mode == "soft" || mode == "hard", what, ": the mode must be hard or soft");
+  return mode == "soft";
+}
+
+// A temperature that T cannot say becomes the nearest one that it can.
+template <class T>
+SoftStep<T> soft_step(double tolerance, double temperature) {
+  const double least = std::numeric_limits<T>::min(), most = std::numeric_limits<T>::max();
+  return {static_cast<T>(tolerance), static_cast<T>(std::min(std::max(temperature, least), most))};
+}
+
+// (B, N), or (0,) for hard visibility, which needs none.
+inline Tensor uninitialised_winner(const VisibilityInputs& in, bool soft) {
+  return soft ? uninitialised(in.points, {in.B, in.N}, ScalarType::Long)
+              : uninitialised(in.points, {0}, ScalarType::Long);
+}
+
+// What the backward gets besides.
+struct VisibilityGradients {
+  Tensor visible, winner;
+
+  VisibilityGradients(const VisibilityInputs& in, const Tensor& grad_visible, const Tensor& winner_in)
+      : visible(as_contiguous(grad_visible)), winner(as_contiguous(winner_in)) {
+    require_shape(visible, {in.B, in.N}, "visibility_backward: grad_visible must be (B, N)");
+    require_dtype_of(in.points, {&visible}, "visibility_backward: grad_visible must have the points' dtype");
+    require_shape(winner, {in.B, in.N}, "visibility_backward: winner must be (B, N), of soft visibility");
+    require(winner.scalar_type() == ScalarType::Long, "visibility_backward: winner must be int64");
   }
 };
 

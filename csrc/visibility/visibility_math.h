@@ -2,6 +2,7 @@
 // so nothing here may be contracted to a fused multiply-add.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 
 #include "common/vectors.h"
@@ -51,22 +52,93 @@ STN_HD T max3(T a, T b, T c) {
   return d > c ? d : c;
 }
 
-// Whether the face, whose double area is not 0, contains (x, y), edges included; then `depth` is its plane's depth
-// there, kept between its corners' depths whatever rounding does to a sliver.
+// How much of a face lies opposite each of its corners as seen from a point, times a factor that they share; none is
+// negative inside the face, edges included.
+template <class T>
+struct FaceWeights {
+  T a, b, c;
+
+  STN_HD T sum() const {
+    return a + b + c;
+  }
+};
+
+// At (x, y), of a face whose double area is not 0.
+template <class T>
+STN_HD FaceWeights<T> face_weights(Face face, T area, Vec3<T> a, Vec3<T> b, Vec3<T> c, T x, T y) {
+  const T sign = area > T(0) ? T(1) : T(-1);
+  return {
+      sign * edge_function(face.j, b, face.k, c, x, y), sign * edge_function(face.k, c, face.i, a, x, y),
+      sign * edge_function(face.i, a, face.j, b, x, y)};
+}
+
+// The depth of the face's plane there, kept between its corners' depths whatever rounding does to a sliver.
+template <class T>
+STN_HD T plane_depth(FaceWeights<T> w, Vec3<T> a, Vec3<T> b, Vec3<T> c) {
+  const T plane = (w.a * a.z + w.b * b.z + w.c * c.z) / w.sum();
+  const T low = min3(a.z, b.z, c.z), high = max3(a.z, b.z, c.z);
+  return plane < low ? low : (plane > high ? high : plane);
+}
+
+// Whether the face, whose double area is not 0, contains (x, y), edges included; then `depth` is its plane's there.
 template <class T>
 STN_HD bool covers(Face face, T area, Vec3<T> a, Vec3<T> b, Vec3<T> c, T x, T y, T& depth) {
-  const T sign = area > T(0) ? T(1) : T(-1);
-  const T wa = sign * edge_function(face.j, b, face.k, c, x, y);
-  const T wb = sign * edge_function(face.k, c, face.i, a, x, y);
-  const T wc = sign * edge_function(face.i, a, face.j, b, x, y);
-  const T sum = wa + wb + wc;
-  if (!(wa >= T(0) && wb >= T(0) && wc >= T(0) && sum > T(0))) {
+  const FaceWeights<T> w = face_weights(face, area, a, b, c, x, y);
+  if (!(w.a >= T(0) && w.b >= T(0) && w.c >= T(0) && w.sum() > T(0))) {
     return false;
   }
-  const T plane = (wa * a.z + wb * b.z + wc * c.z) / sum;
-  const T low = min3(a.z, b.z, c.z), high = max3(a.z, b.z, c.z);
-  depth = plane < low ? low : (plane > high ? high : plane);
+  depth = plane_depth(w, a, b, c);
   return true;
+}
+
+// The step of soft visibility, in pixels of depth.
+template <class T>
+struct SoftStep {
+  T tolerance, temperature;
+};
+
+// sigma(q) or, as its derivative, sigma(q) (1 - sigma(q)), q how far the vertex lies before its occluder.
+template <class T>
+STN_HD T soft_visible(SoftStep<T> step, T depth, T occluder) {
+  const T q = (depth - occluder + step.tolerance) / step.temperature, e = std::exp(-std::fabs(q));
+  return (q < T(0) ? e : T(1)) / (T(1) + e);
+}
+
+template <class T>
+STN_HD T soft_visible_slope(SoftStep<T> step, T depth, T occluder) {
+  const T q = (depth - occluder + step.tolerance) / step.temperature, e = std::exp(-std::fabs(q));
+  return e / ((T(1) + e) * (T(1) + e) * step.temperature);
+}
+
+// The gradient to a vertex; corner i of its winner gets -lambda_i times the same.
+template <class T>
+struct SoftGradient {
+  Vec3<T> to_vertex;
+  Vec3<T> lambda;
+};
+
+// A weight as a share of all, which rounding must not take out of 0..1.
+template <class T>
+STN_HD T share_of(T weight, T sum) {
+  const T share = weight / sum;
+  return share < T(0) ? T(0) : (share > T(1) ? T(1) : share);
+}
+
+// For vertex p with the winner (a, b, c). Where the step is flat, no slope of the winner counts, however steep.
+template <class T>
+STN_HD SoftGradient<T> soft_visible_vjp(
+    SoftStep<T> step, Face face, Vec3<T> a, Vec3<T> b, Vec3<T> c, Vec3<T> p, T grad) {
+  const T area = occluder_area(a, b, c);
+  const FaceWeights<T> w = face_weights(face, area, a, b, c, p.x, p.y);
+  const T delta = grad * soft_visible_slope(step, p.z, plane_depth(w, a, b, c));
+  if (area == T(0) || delta == T(0)) {
+    return {};
+  }
+  const T ab = b.z - a.z, ac = c.z - a.z;
+  const T slope_x = (ab * (c.y - a.y) - ac * (b.y - a.y)) / area;
+  const T slope_y = (ac * (b.x - a.x) - ab * (c.x - a.x)) / area;
+  const T sum = w.sum();
+  return {{-delta * slope_x, -delta * slope_y, delta}, {share_of(w.a, sum), share_of(w.b, sum), share_of(w.c, sum)}};
 }
 
 }  // namespace stn

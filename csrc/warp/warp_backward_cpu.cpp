@@ -1,6 +1,8 @@
 // Backward: recomputes the points instead of keeping them. The gradient to theta is summed from the blocks' parts in
 // block order, whatever the number of threads; the gradient to the image (warp_grad_image_cpu.cpp) is repeatable too,
 // so `deterministic` changes nothing here.
+#include "visibility/mesh_cpu.h"
+#include "visibility/visibility_cpu.h"
 #include "warp/warp_grad_image_cpu.h"
 #include "warp/warp_tasks.h"
 
@@ -9,6 +11,12 @@
 
 namespace stn {
 namespace {
+
+// What the soft mask was made with.
+struct MaskChoices {
+  int64_t P, Q;
+  double tolerance, temperature;
+};
 
 // One image's sums -> its row of grad_theta.
 template <class T>
@@ -45,13 +53,39 @@ void grad_theta_cpu(
   }
 }
 
+// From the gradient to a soft mask to that of the points, which are made once more.
+template <class T, class I>
+void grad_points_cpu(
+    WarpParams<T, I> params, const WarpGradients& grads, const MaskChoices& soft, T* points, T* grad_points) {
+  params.points = points;
+  const auto kernel = STN_CHOOSE_IMAGE_KERNEL(T, I, warp_points_block<T, I>);
+  for_each_task(params, kernel);
+  const Mesh mesh = grid_mesh(soft.P, soft.Q);
+  const SoftStep<T> step = soft_step<T>(soft.tolerance, soft.temperature);
+  torch::stable::parallel_for(0, params.B, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t b = begin; b < end; ++b) {
+      soft_visibility_backward(
+          pointer<T>(*grads.mask) + b * params.N, points + 3 * b * params.N, params.N, mesh,
+          pointer<int64_t>(grads.winner) + b * params.N, step, grad_points + 3 * b * params.N);
+    }
+  });
+}
+
 template <class T, class I>
 void warp_backward_typed(
-    const WarpInputs& in, const WarpGradients& grads, const Tensor& parts, I* grad_image, T* grad_theta) {
+    const WarpInputs& in, const WarpGradients& grads, const MaskChoices& soft, const Tensor& parts, I* grad_image,
+    T* grad_theta) {
   const auto poses = poses_of<T>(in);
   WarpParams<T, I> params = warp_params<T, I>(in, poses);
   params.grad_texture = grads.texture.has_value() ? pointer<I>(*grads.texture) : nullptr;
-  if (grad_theta != nullptr && grads.texture.has_value()) {
+  std::vector<T> points, grad_points;
+  if (grad_theta != nullptr && grads.mask.has_value()) {
+    points.resize(static_cast<size_t>(3 * in.B * in.N));
+    grad_points.resize(points.size());
+    grad_points_cpu(params, grads, soft, points.data(), grad_points.data());
+    params.grad_points = grad_points.data();
+  }
+  if (grad_theta != nullptr && (grads.texture.has_value() || grads.mask.has_value())) {
     params.grad_parts = mutable_pointer<T>(parts);
     const auto kernel = STN_CHOOSE_IMAGE_KERNEL(T, I, warp_grad_theta_block<T, I>);
     for_each_task(params, kernel);
@@ -68,13 +102,15 @@ void warp_backward_typed(
 }
 
 std::tuple<Tensor, Tensor> warp_backward_cpu(
-    const std::optional<Tensor>& grad_texture, const std::optional<Tensor>& grad_landmarks, const Tensor& image,
-    const Tensor& theta, const Tensor& mean, const Tensor& basis, const std::optional<Tensor>& landmarks,
-    bool image_needed, bool theta_needed, bool /*deterministic*/) {
+    const std::optional<Tensor>& grad_texture, const std::optional<Tensor>& grad_mask,
+    const std::optional<Tensor>& grad_landmarks, const Tensor& image, const Tensor& theta, const Tensor& mean,
+    const Tensor& basis, const std::optional<Tensor>& landmarks, const Tensor& winner, int64_t P, int64_t Q,
+    double tolerance, double temperature, bool image_needed, bool theta_needed, bool /*deterministic*/) {
   const WarpInputs in(image, theta, mean, basis, landmarks);
-  const WarpGradients grads(in, grad_texture, grad_landmarks);
+  const WarpGradients grads(in, grad_texture, grad_mask, grad_landmarks, winner, P, Q);
   const Tensor none_of_image = uninitialised(in.image, {0}), none_of_theta = uninitialised(in.theta, {0});
-  const int64_t D = 6 + in.K, blocks = theta_needed && grads.texture.has_value() ? ceil_divide(in.N, kVertexBlock) : 0;
+  const bool summed = theta_needed && (grads.texture.has_value() || grads.mask.has_value());
+  const int64_t D = 6 + in.K, blocks = summed ? ceil_divide(in.N, kVertexBlock) : 0;
   const Tensor grad_image = image_needed ? uninitialised(in.image, {in.B, in.C, in.H, in.W}) : none_of_image;
   const Tensor grad_theta = theta_needed ? uninitialised(in.theta, {in.B, D}) : none_of_theta;
   const Tensor parts = uninitialised(in.theta, {blocks, in.B, D});
@@ -82,7 +118,7 @@ std::tuple<Tensor, Tensor> warp_backward_cpu(
     using T = decltype(coordinate_type);
     using I = decltype(image_type);
     warp_backward_typed<T, I>(
-        in, grads, parts, image_needed ? mutable_pointer<I>(grad_image) : nullptr,
+        in, grads, {P, Q, tolerance, temperature}, parts, image_needed ? mutable_pointer<I>(grad_image) : nullptr,
         theta_needed ? mutable_pointer<T>(grad_theta) : nullptr);
   });
   return {grad_image, grad_theta};

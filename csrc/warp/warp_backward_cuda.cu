@@ -2,11 +2,14 @@
 // up to 8 images (warp_group.h); image after image, a thread takes one vertex: the gradient to its point, which gives
 // the block's six sums to the pose and, in place of its shape, R^T h. Then each warp takes a few modes, and its lanes
 // stride over the chunk's coordinates: basis . R^T h for all images of the group. The parts of each chunk are added up
-// by warp_grad_theta_cuda.cu. Contributions to the image go to a sink on the way.
-// Moves the basis 2 B / G times, all but once from the second-level cache; the image's texels, the gradient to the
-// texture, and 6 + K numbers a chunk and image. Orders of addition are fixed but for AtomicSink's.
+// by warp_grad_theta_cuda.cu. Contributions to the image go to a sink on the way. The gradient through a soft mask,
+// that to its points given, takes a launch of its own. Moves the basis 2 B / G times, all but once from the
+// second-level cache; the image's texels, the gradient to the texture, and 6 + K numbers a chunk and image. Orders of
+// addition are fixed but for AtomicSink's.
 #include <torch/headeronly/util/BFloat16.h>
 #include <torch/headeronly/util/Half.h>
+
+#include <type_traits>
 
 #include "common/launch.h"
 #include "common/warp_sums.h"
@@ -18,8 +21,6 @@ namespace {
 
 using torch::headeronly::BFloat16;
 using torch::headeronly::Half;
-
-constexpr int kWarps = kThreads / kWarp;
 
 // The gradient to one vertex: h, and p = R X; both 0 where the point is not finite, so that no NaN enters a sum.
 template <class T>
@@ -41,6 +42,25 @@ __device__ __forceinline__ VertexGradient<T> vertex_gradient(
     return {};
   }
   return {rotated, y_up(Vec3<T>{grad.x, grad.y, T(0)})};
+}
+
+// Instead of a sink: the gradient to the points is known already, through a soft mask. Its chunks' parts follow those
+// of the texture; in one pass with sampling it would take registers that the usual case needs.
+template <class T>
+struct GivenPoints {
+  const T* grad_points;  // (B, N, 3)
+};
+
+template <class T, class I>
+__device__ __forceinline__ VertexGradient<T> vertex_gradient(
+    const WarpBackward<T, I>& p, const GivenPoints<T>& given, const RigidPose<T>& pose, Vec3<T> X, int64_t b,
+    int64_t n) {
+  const Vec3<T> rotated = pose.rotation * X;
+  const Vec3<T> point = project_rotated(pose.scale, pose.translation, rotated);
+  if (!is_finite(point)) {
+    return {};
+  }
+  return {rotated, y_up(load3(given.grad_points + 3 * (b * p.model.N + n)))};
 }
 
 // Leaves the warp's sums in warp_sums_of_image[.][warp].
@@ -100,8 +120,17 @@ __device__ __forceinline__ void store_mode_sums(
   }
 }
 
+// Blocks that a multiprocessor should hold at once: what leaves a thread the registers that it needs.
+template <class T, class Sink>
+constexpr int blocks_of() {
+  if (std::is_same_v<T, double>) {
+    return 1;
+  }
+  return std::is_same_v<Sink, FixedPointSink<T>> ? 2 : 3;
+}
+
 template <class T, class I, int G, class Sink>
-__global__ void __launch_bounds__(kThreads, sizeof(T) == sizeof(float) ? 3 : 1)
+__global__ void __launch_bounds__(kThreads, blocks_of<T, Sink>())
     warp_backward_kernel(WarpBackward<T, I> p, Sink sink, unsigned groups) {
   __shared__ T shapes[G][kChunkColumns];
   __shared__ RigidPose<T> poses[G];
@@ -143,18 +172,33 @@ __global__ void __launch_bounds__(kThreads, sizeof(T) == sizeof(float) ? 3 : 1)
   }
 }
 
-template <class T, class I>
-void launch_chunks(const WarpBackward<T, I>& params, const ImageGradient<T, I>& gradient, CudaStream stream) {
+template <class T, class I, class Sink>
+void launch_chunks(const WarpBackward<T, I>& params, const Sink& sink, CudaStream stream) {
   const WarpModel<T>& m = params.model;
-  const int64_t chunks = (m.N + kWarpChunk - 1) / kWarpChunk;
   with_group<T>(m.B, [&](auto group) {
     constexpr int G = group;
-    const int64_t groups = (m.B + G - 1) / G;
-    with_sink(gradient, [&](auto sink) {
-      const auto kernel = warp_backward_kernel<T, I, G, decltype(sink)>;
-      launch("warp_backward", stream, chunks * groups, kernel, params, sink, static_cast<unsigned>(groups));
-    });
+    const int64_t groups = ceil_divide(m.B, G);
+    const auto kernel = warp_backward_kernel<T, I, G, Sink>;
+    launch("warp_backward", stream, warp_chunks(m) * groups, kernel, params, sink, static_cast<unsigned>(groups));
   });
+}
+
+// The chunks' parts of the gradient through the texture, and the gradient to the image.
+template <class T, class I>
+void launch_texture(const WarpBackward<T, I>& params, const ImageGradient<T, I>& gradient, CudaStream stream) {
+  const bool image_needed = gradient.grad_image != nullptr;
+  if (image_needed) {
+    start_image_gradient("warp_backward", gradient, stream);
+  }
+  with_sink(gradient, [&](const auto& sink) { launch_chunks(params, sink, stream); });
+  if (image_needed) {
+    finish_image_gradient("warp_backward", gradient, stream);
+  }
+}
+
+template <class T>
+int64_t part_sums(const WarpModel<T>& m) {
+  return warp_chunks(m) * m.B * (6 + m.K);
 }
 
 }  // namespace
@@ -162,20 +206,22 @@ void launch_chunks(const WarpBackward<T, I>& params, const ImageGradient<T, I>& 
 template <class T, class I>
 void launch_warp_backward(const WarpBackward<T, I>& params, const ImageGradient<T, I>& gradient, CudaStream stream) {
   const char* const what = "warp_backward";
-  const bool image_needed = gradient.grad_image != nullptr;
-  if (params.grad_texture != nullptr && (image_needed || params.parts != nullptr)) {
-    if (image_needed) {
-      start_image_gradient(what, gradient, stream);
-    }
-    launch_chunks(params, gradient, stream);
-    if (image_needed) {
-      finish_image_gradient(what, gradient, stream);
-    }
-  } else if (image_needed) {
+  const bool image_needed = gradient.grad_image != nullptr, textured = params.grad_texture != nullptr,
+             masked = params.grad_points != nullptr;
+  if (textured && (image_needed || params.parts != nullptr)) {
+    launch_texture(params, gradient, stream);
+  }
+  if (masked) {
+    WarpBackward<T, I> through_mask = params;
+    through_mask.parts += textured ? part_sums(params.model) : 0;
+    launch_chunks(through_mask, GivenPoints<T>{params.grad_points}, stream);
+  }
+  if (!textured && image_needed) {
     fill_zero(what, stream, gradient.grad_image, gradient.planes * gradient.pixels * static_cast<int64_t>(sizeof(I)));
   }
   if (params.grad_theta != nullptr) {
-    const int64_t chunks = params.parts != nullptr ? (params.model.N + kWarpChunk - 1) / kWarpChunk : 0;
+    const int64_t passes = params.parts == nullptr ? 0 : (textured ? 1 : 0) + (masked ? 1 : 0);
+    const int64_t chunks = passes * warp_chunks(params.model);
     launch_warp_grad_theta<T>(
         {params.model, params.parts, params.vertices, params.grad_landmarks, params.grad_theta, chunks,
          params.grad_landmarks != nullptr ? params.L : 0},

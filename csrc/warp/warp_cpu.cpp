@@ -1,5 +1,6 @@
 // Forward: tasks are blocks of vertices x groups of images (warp_kernels.h); visibility, which needs all of a face,
-// follows with one task an image.
+// follows image by image.
+#include "visibility/mesh_cpu.h"
 #include "visibility/visibility_cpu.h"
 #include "warp/warp_tasks.h"
 
@@ -9,29 +10,35 @@
 namespace stn {
 namespace {
 
-// mask *= visibility.
+// mask *= visibility; winner (B, N) is nullptr for hard visibility, else -1 also where the mask is 0.
 template <class T>
-void hide_vertices(const T* points, int64_t B, int64_t N, const Mesh& mesh, T tolerance, T* mask) {
-  torch::stable::parallel_for(0, B, 1, [&](int64_t begin, int64_t end) {
+void hide_vertices(
+    const T* points, int64_t B, int64_t N, const Mesh& mesh, SoftStep<T> step, T* mask, int64_t* winner) {
+  for_each_image(B, N, [&](int64_t b, int64_t parts) {
     std::vector<T> visible(static_cast<size_t>(N));
-    for (int64_t b = begin; b < end; ++b) {
-      visible_vertices(points + 3 * b * N, N, mesh, tolerance, visible.data());
-      for (int64_t n = 0; n < N; ++n) {
-        mask[b * N + n] *= visible[static_cast<size_t>(n)];
+    if (winner == nullptr) {
+      visible_vertices(points + 3 * b * N, N, mesh, step.tolerance, parts, visible.data());
+    } else {
+      soft_visible_vertices(points + 3 * b * N, N, mesh, step, parts, visible.data(), winner + b * N);
+    }
+    for (int64_t n = 0; n < N; ++n) {
+      if (winner != nullptr && mask[b * N + n] == T(0)) {
+        winner[b * N + n] = -1;
       }
+      mask[b * N + n] *= visible[static_cast<size_t>(n)];
     }
   });
 }
 
-std::tuple<Tensor, Tensor, Tensor> warp_cpu(
+std::tuple<Tensor, Tensor, Tensor, Tensor> warp_cpu(
     const Tensor& image, const Tensor& theta, const Tensor& mean, const Tensor& basis,
     const std::optional<Tensor>& landmarks, const std::optional<Tensor>& valid, int64_t P, int64_t Q,
-    const std::string& visibility, double tolerance) {
+    const std::string& visibility, double tolerance, double temperature) {
   const WarpInputs in(image, theta, mean, basis, landmarks);
   const WarpChoices choices(in, valid, P, Q, visibility);
   const Tensor texture = uninitialised(in.image, {in.B, in.C, P, Q});
   const Tensor mask = uninitialised(in.theta, {in.B, 1, P, Q});
-  const Tensor projected = uninitialised(in.theta, {in.B, in.L, 2});
+  const Tensor projected = uninitialised(in.theta, {in.B, in.L, 2}), winner = uninitialised_winner(in, choices.soft);
   const Tensor points = choices.hidden ? uninitialised(in.theta, {in.B, in.N, 3}) : uninitialised(in.theta, {0});
   dispatch_image(in.image, in.theta, "warp", [&](auto coordinate_type, auto image_type) {
     using T = decltype(coordinate_type);
@@ -46,11 +53,12 @@ std::tuple<Tensor, Tensor, Tensor> warp_cpu(
     for_each_task(params, kernel);
     if (choices.hidden) {
       hide_vertices(
-          pointer<T>(points), in.B, in.N, grid_mesh(P, Q), static_cast<T>(tolerance), mutable_pointer<T>(mask));
+          pointer<T>(points), in.B, in.N, grid_mesh(P, Q), soft_step<T>(tolerance, temperature),
+          mutable_pointer<T>(mask), choices.soft ? mutable_pointer<int64_t>(winner) : nullptr);
     }
     project_landmarks(landmark_params(in, poses), mutable_pointer<T>(projected));
   });
-  return {texture, mask, projected};
+  return {texture, mask, projected, winner};
 }
 
 }  // namespace

@@ -28,17 +28,17 @@ const T* pointer_or_null(const std::optional<Tensor>& tensor) {
   return tensor.has_value() ? pointer<T>(*tensor) : nullptr;
 }
 
-std::tuple<Tensor, Tensor, Tensor> warp_cuda(
+std::tuple<Tensor, Tensor, Tensor, Tensor> warp_cuda(
     const Tensor& image, const Tensor& theta, const Tensor& mean, const Tensor& basis,
     const std::optional<Tensor>& landmarks, const std::optional<Tensor>& valid, int64_t P, int64_t Q,
-    const std::string& visibility, double tolerance) {
+    const std::string& visibility, double tolerance, double temperature) {
   const OnDevice device("warp", {&image, &theta, &mean, &basis});
   require_device_of(image, {&landmarks, &valid});
   const WarpInputs in(image, theta, mean, basis, landmarks);
   const WarpChoices choices(in, valid, P, Q, visibility);
   const Tensor texture = uninitialised(in.image, {in.B, in.C, P, Q});
   const Tensor mask = uninitialised(in.theta, {in.B, 1, P, Q});
-  const Tensor projected = uninitialised(in.theta, {in.B, in.L, 2});
+  const Tensor projected = uninitialised(in.theta, {in.B, in.L, 2}), winner = uninitialised_winner(in, choices.soft);
   const Tensor points = choices.hidden ? uninitialised(in.theta, {in.B, in.N, 3}) : uninitialised(in.theta, {0});
   dispatch_image(in.image, in.theta, "warp", [&](auto coordinate_type, auto image_type) {
     using T = decltype(coordinate_type);
@@ -55,29 +55,52 @@ std::tuple<Tensor, Tensor, Tensor> warp_cuda(
     params.C = in.C, params.H = in.H, params.W = in.W, params.L = in.L;
     launch_warp(params, device.stream());
   });
-  if (choices.hidden) {
+  if (choices.soft) {
+    soften_grid_vertices(points, P, Q, tolerance, temperature, mask, winner, device.stream());
+  } else if (choices.hidden) {
     hide_grid_vertices(points, P, Q, tolerance, mask, device.stream());
   }
-  return {texture, mask, projected};
+  return {texture, mask, projected, winner};
+}
+
+// The points as the forward makes them, and nothing else.
+template <class T, class I>
+void project_again(const WarpInputs& in, const Tensor& points, CudaStream stream) {
+  WarpForward<T, I> params = {};
+  params.model = model_of<T>(in);
+  params.points = mutable_pointer<T>(points);
+  params.H = in.H, params.W = in.W;
+  launch_warp(params, stream);
 }
 
 std::tuple<Tensor, Tensor> warp_backward_cuda(
-    const std::optional<Tensor>& grad_texture, const std::optional<Tensor>& grad_landmarks, const Tensor& image,
-    const Tensor& theta, const Tensor& mean, const Tensor& basis, const std::optional<Tensor>& landmarks,
-    bool image_needed, bool theta_needed, bool deterministic) {
-  const OnDevice device("warp_backward", {&image, &theta, &mean, &basis});
-  require_device_of(image, {&grad_texture, &grad_landmarks, &landmarks});
+    const std::optional<Tensor>& grad_texture, const std::optional<Tensor>& grad_mask,
+    const std::optional<Tensor>& grad_landmarks, const Tensor& image, const Tensor& theta, const Tensor& mean,
+    const Tensor& basis, const std::optional<Tensor>& landmarks, const Tensor& winner, int64_t P, int64_t Q,
+    double tolerance, double temperature, bool image_needed, bool theta_needed, bool deterministic) {
+  const OnDevice device("warp_backward", {&image, &theta, &mean, &basis, &winner});
+  require_device_of(image, {&grad_texture, &grad_mask, &grad_landmarks, &landmarks});
   const WarpInputs in(image, theta, mean, basis, landmarks);
-  const WarpGradients grads(in, grad_texture, grad_landmarks);
+  const WarpGradients grads(in, grad_texture, grad_mask, grad_landmarks, winner, P, Q);
   const bool textured = grads.texture.has_value() && grads.texture->numel() > 0;
-  const int64_t D = 6 + in.K, chunks = theta_needed && textured ? (in.N + kWarpChunk - 1) / kWarpChunk : 0;
+  const bool masked = theta_needed && grads.mask.has_value() && grads.mask->numel() > 0;
+  const int64_t passes = (theta_needed && textured ? 1 : 0) + (masked ? 1 : 0);
+  const int64_t D = 6 + in.K, chunks = passes * ceil_divide(in.N, kWarpChunk);
+  const Tensor points = masked ? uninitialised(in.theta, {in.B, in.N, 3}) : uninitialised(in.theta, {0});
   const Tensor grad_theta = theta_needed ? uninitialised(in.theta, {in.B, D}) : uninitialised(in.theta, {0});
   const Tensor parts = uninitialised(in.theta, {chunks, in.B, D});
   const ImageGradientMemory memory(in.image, in.theta, image_needed, deterministic, textured);
   dispatch_image(in.image, in.theta, "warp_backward", [&](auto coordinate_type, auto image_type) {
     using T = decltype(coordinate_type);
     using I = decltype(image_type);
+    Tensor grad_points;
+    if (masked) {
+      project_again<T, I>(in, points, device.stream());
+      grad_points =
+          soft_grid_backward(*grads.mask, points, grads.winner, P, Q, tolerance, temperature, device.stream());
+    }
     WarpBackward<T, I> params = {};
+    params.grad_points = masked ? pointer<T>(grad_points) : nullptr;
     params.model = model_of<T>(in);
     params.image = pointer<I>(in.image);
     params.grad_texture = textured ? pointer<I>(*grads.texture) : nullptr;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "common/blocks.h"
 #include "common/cuda_stream.h"
 #include "sample/image_gradient.h"
 
@@ -19,6 +20,11 @@ struct WarpModel {
   int64_t B, N, K;
 };
 
+template <class T>
+int64_t warp_chunks(const WarpModel<T>& model) {
+  return ceil_divide(model.N, kWarpChunk);
+}
+
 template <class T, class I>
 struct WarpForward {
   WarpModel<T> model;
@@ -26,7 +32,7 @@ struct WarpForward {
   const bool* valid;        // (N,) or nullptr: all are
   const int64_t* vertices;  // (L,) of the landmarks, outside 0..N-1 = no such vertex
   I* texture;               // (B, C, N)
-  T* mask;                  // (B, N)
+  T* mask;                  // (B, N), or nullptr: not asked for
   T* points;                // (B, N, 3) with visibility only, else nullptr
   T* landmarks;             // (B, L, 2)
   int64_t C, H, W, L;
@@ -37,10 +43,12 @@ struct WarpBackward {
   WarpModel<T> model;
   const I* image;           // (B, C, H, W)
   const I* grad_texture;    // (B, C, N), or nullptr: 0
+  const T* grad_points;     // (B, N, 3), through a soft mask, or nullptr: 0
   const int64_t* vertices;  // (L,)
   const T* grad_landmarks;  // (B, L, 2), or nullptr: 0
-  T* parts;                 // (chunks, B, 6 + K), each chunk's sums; nullptr without grad_texture or grad_theta
-  T* grad_theta;            // (B, 6 + K), or nullptr: not asked for
+  T* parts;  // (passes chunks, B, 6 + K), each chunk's sums, in a pass for each of these two that is given; nullptr
+             // without any, and without grad_theta
+  T* grad_theta;  // (B, 6 + K), or nullptr: not asked for
   int64_t C, H, W, L;
 };
 

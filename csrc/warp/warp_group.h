@@ -5,6 +5,7 @@
 
 #include <type_traits>
 
+#include "common/block_sum.h"
 #include "common/launch.h"
 #include "warp/warp_cuda.h"
 #include "warp/warp_math.h"
@@ -13,6 +14,7 @@ namespace stn {
 
 static_assert(kWarpChunk == kThreads, "a thread for each of a chunk's vertices");
 
+constexpr int kWarps = kThreads / kWarp;
 constexpr int kChunkColumns = 3 * kThreads;  // coordinates a chunk
 constexpr int kModeTile = 32;                // modes whose coefficients lie in shared memory at one time
 
@@ -32,27 +34,39 @@ struct GroupPlace {
   }
 };
 
-// The poses of `images` images from b0 on, as sound_pose has them. A barrier must follow.
+// The poses of `images` images from b0 on, as sound_pose has them; a warp an image. A barrier must follow.
 template <class T, int G>
 __device__ __forceinline__ void make_poses(
     const WarpModel<T>& model, int64_t b0, int images, RigidPose<T> (&poses)[G]) {
-  __shared__ int unsound[G];
-  const int thread = static_cast<int>(threadIdx.x);
+  static_assert(G <= kWarps, "a warp for each image");
+  const int lane = static_cast<int>(threadIdx.x) % kWarp, g = static_cast<int>(threadIdx.x) / kWarp;
+  if (g >= images) {
+    return;
+  }
   const int64_t D = 6 + model.K;
-  const T* theta = model.theta + b0 * D;
-  if (thread < G) {
-    unsound[thread] = 0;
+  const T* theta = model.theta + (b0 + g) * D;
+  bool finite = true;
+#pragma unroll 4
+  for (int64_t i = lane; i < D; i += kWarp) {
+    finite = finite & is_finite(theta[i]);
   }
-  __syncthreads();
-  for (int64_t i = thread; i < images * D; i += kThreads) {
-    if (!is_finite(theta[i])) {
-      atomicExch(&unsound[i / D], 1);
-    }
+  finite = __all_sync(kWholeWarp, finite) != 0;
+  if (lane == 0) {
+    poses[g] = finite ? sound_pose(theta, 6) : no_pose<T>();
   }
-  __syncthreads();
-  if (thread < images) {
-    poses[thread] = unsound[thread] != 0 ? no_pose<T>() : sound_pose(theta + thread * D, 6);
+}
+
+// One vertex of an image's shape, a landmark's, in lane 0: the warp's lanes share the modes.
+template <class T>
+__device__ __forceinline__ Vec3<T> shape_vertex_of_warp(const WarpModel<T>& model, int64_t b, int64_t n) {
+  const int lane = static_cast<int>(threadIdx.x) % kWarp;
+  const T* alpha = model.theta + b * (6 + model.K) + 6;
+  Vec3<T> X = lane == 0 ? load3(model.mean + 3 * n) : Vec3<T>{T(0), T(0), T(0)};
+#pragma unroll 4
+  for (int64_t k = lane; k < model.K; k += kWarp) {
+    X = X + alpha[k] * load3(model.basis + 3 * (k * model.N + n));
   }
+  return {warp_sum(X.x), warp_sum(X.y), warp_sum(X.z)};
 }
 
 // alpha[k - tile][g] for the modes of one tile; 0 for images beyond the batch.

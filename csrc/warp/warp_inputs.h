@@ -43,13 +43,13 @@ struct WarpInputs {
 // What only the forward takes.
 struct WarpChoices {
   std::optional<Tensor> valid;
-  bool hidden;  // visibility "hard"
+  bool hidden, soft;  // visibility "hard" or "soft"; "soft"
 
   WarpChoices(
       const WarpInputs& in, const std::optional<Tensor>& valid_in, int64_t P, int64_t Q, const std::string& visibility)
-      : valid(valid_in), hidden(visibility == "hard") {
+      : valid(valid_in), hidden(visibility != "none"), soft(visibility == "soft") {
     require_grid(P, Q, in.N, "warp: P Q must be N");
-    require(hidden || visibility == "none", "warp: visibility must be hard or none");
+    require(!hidden || soft || visibility == "hard", "warp: visibility must be hard, soft or none");
     if (valid.has_value()) {
       require_shape(*valid, {in.N}, "warp: valid must be (N,)");
       require(valid->scalar_type() == ScalarType::Bool, "warp: valid must be bool");
@@ -58,15 +58,32 @@ struct WarpChoices {
   }
 };
 
-// The gradients that arrived.
+// (B, N), or (0,) where no soft visibility wants it.
+inline Tensor uninitialised_winner(const WarpInputs& in, bool soft) {
+  return soft ? uninitialised(in.theta, {in.B, in.N}, ScalarType::Long)
+              : uninitialised(in.theta, {0}, ScalarType::Long);
+}
+
+// The gradients that arrived; that to the mask, of soft visibility only, with what the forward found.
 struct WarpGradients {
-  std::optional<Tensor> texture, landmarks;
+  std::optional<Tensor> texture, mask, landmarks;
+  Tensor winner;
 
   WarpGradients(
-      const WarpInputs& in, const std::optional<Tensor>& texture_in, const std::optional<Tensor>& landmarks_in) {
+      const WarpInputs& in, const std::optional<Tensor>& texture_in, const std::optional<Tensor>& mask_in,
+      const std::optional<Tensor>& landmarks_in, const Tensor& winner_in, int64_t P, int64_t Q)
+      : winner(as_contiguous(winner_in)) {
+    require_grid(P, Q, in.N, "warp_backward: P Q must be N");
+    if (mask_in.has_value()) {
+      require_shape(*mask_in, {in.B, 1, P, Q}, "warp_backward: grad_mask must be (B, 1, P, Q)");
+      require(mask_in->scalar_type() == in.theta.scalar_type(), "warp_backward: grad_mask must have theta's dtype");
+      require_shape(winner, {in.B, in.N}, "warp_backward: winner must be (B, N), of soft visibility");
+      require(winner.scalar_type() == ScalarType::Long, "warp_backward: winner must be int64");
+      mask = torch::stable::view(as_contiguous(*mask_in), {in.B, in.N});
+    }
     if (texture_in.has_value()) {
       texture = as_contiguous(*texture_in);
-      require(texture->numel() == in.B * in.C * in.N, "warp_backward: grad_texture must be (B, C, P, Q)");
+      require_shape(*texture, {in.B, in.C, P, Q}, "warp_backward: grad_texture must be (B, C, P, Q)");
       require(
           texture->scalar_type() == in.image.scalar_type(), "warp_backward: grad_texture must have the image's dtype");
     }

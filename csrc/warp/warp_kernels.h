@@ -70,6 +70,39 @@ void store_points(const ProjectedBlock<T>& block, int64_t n, T* points) {
   __builtin_memcpy(points, joined, sizeof(T) * static_cast<size_t>(3 * n));
 }
 
+// grad_x and grad_y (n,) += the gradient to the points; depth by depth in grad_z.
+template <class T>
+void split_point_gradients(const T* points, int64_t n, T* grad_x, T* grad_y, T* grad_z) {
+  for (int64_t i = 0; i < n; ++i) {
+    grad_x[i] += points[3 * i];
+    grad_y[i] += points[3 * i + 1];
+    grad_z[i] = points[3 * i + 2];
+  }
+}
+
+// What h = (0, 0, g_depth) adds to pose_sums and to its R^T h.
+template <class T>
+void add_depth_sums(
+    const ProjectedBlock<T>& __restrict__ block, const T* __restrict__ grad_z, const Mat3<T>& R, int64_t n, T* sums,
+    T* __restrict__ grad_shape) {
+  T torque_x = 0, torque_y = 0, sum_scale = 0;
+#pragma omp simd reduction(+ : torque_x, torque_y, sum_scale)
+  for (int64_t i = 0; i < n; ++i) {
+    const bool moved = grad_z[i] != T(0);
+    torque_x += moved ? block.py[i] * grad_z[i] : T(0);
+    torque_y -= moved ? block.px[i] * grad_z[i] : T(0);
+    sum_scale += moved ? block.pz[i] * grad_z[i] : T(0);
+  }
+  for (int64_t i = 0; i < n; ++i) {
+    for (int axis = 0; axis < 3; ++axis) {
+      grad_shape[3 * i + axis] += R.m[2][axis] * grad_z[i];
+    }
+  }
+  sums[0] += torque_x;
+  sums[1] += torque_y;
+  sums[5] += sum_scale;
+}
+
 // Sums over the block with h = (g_x, -g_y, 0), and R^T h for each vertex in place of its shape. h is 0, and p too,
 // where the point is not finite, so that no NaN enters a sum.
 template <class T>
@@ -125,6 +158,19 @@ void warp_block(const WarpParams<T, I>& p, int64_t block, int64_t group) {
   }
 }
 
+// The points alone, as warp_block makes them.
+template <class T, class I>
+void warp_points_block(const WarpParams<T, I>& p, int64_t block, int64_t group) {
+  const int64_t b0 = group * kImageGroup, images = p.B - b0 < kImageGroup ? p.B - b0 : kImageGroup;
+  T shapes[kImageGroup * 3 * kVertexBlock];
+  ProjectedBlock<T> projected;
+  const int64_t n = group_shapes(p, block, b0, images, shapes);
+  for (int64_t b = b0; b < b0 + images; ++b) {
+    project_block(shapes + (b - b0) * 3 * kVertexBlock, p.poses[b], projected);
+    store_points(projected, n, p.points + 3 * (b * p.N + block * kVertexBlock));
+  }
+}
+
 // One block's part of the gradient to theta, for a group of images.
 template <class T, class I>
 void warp_grad_theta_block(const WarpParams<T, I>& p, int64_t block, int64_t group) {
@@ -137,14 +183,20 @@ void warp_grad_theta_block(const WarpParams<T, I>& p, int64_t block, int64_t gro
   T* parts = p.grad_parts + (block * p.B + b0) * D;
   __builtin_memset(parts, 0, sizeof(T) * static_cast<size_t>(images * D));
   for (int64_t b = b0; b < b0 + images; ++b) {
-    T grad_x[kVertexBlock] = {}, grad_y[kVertexBlock] = {};
+    T grad_x[kVertexBlock] = {}, grad_y[kVertexBlock] = {}, grad_z[kVertexBlock];
     T* shape = shapes + (b - b0) * 3 * kVertexBlock;
     project_block(shape, p.poses[b], projected);
     locate_block(projected.x, projected.y, n, p.H, p.W, texels);
-    for (int64_t plane = b * p.C; plane < (b + 1) * p.C; ++plane) {
+    for (int64_t plane = b * p.C; plane < (b + 1) * p.C && p.grad_texture != nullptr; ++plane) {
       add_point_gradients(p.image + plane * p.H * p.W, texels, p.grad_texture + plane * p.N + first, n, grad_x, grad_y);
     }
+    if (p.grad_points != nullptr) {
+      split_point_gradients(p.grad_points + 3 * (b * p.N + first), n, grad_x, grad_y, grad_z);
+    }
     pose_sums(projected, grad_x, grad_y, p.poses[b].rotation, parts + (b - b0) * D, shape);
+    if (p.grad_points != nullptr) {
+      add_depth_sums(projected, grad_z, p.poses[b].rotation, n, parts + (b - b0) * D, shape);
+    }
   }
   const ModelBlock<T> model = model_block(p.mean, p.basis, p.N, p.K, block);
   add_shape_gradients(model, shapes, 3 * kVertexBlock, images, parts + kRigidSums, D);

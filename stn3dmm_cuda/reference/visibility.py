@@ -114,7 +114,9 @@ def _visible(
         covered = winner < faces.shape[0]
         index = (candidate & covered).nonzero().flatten()
         result = (candidate & ~covered).to(points.dtype)
-    occluder = _plane_depth(points, faces[winner[index]], points[index])
+    plane = _plane_depth(points, faces[winner[index]], points[index])
+    # The depth that made it the winner, kept between its corners; that corrects rounding and has no derivative.
+    occluder = plane + (depth[index] - plane).detach()
     soft = torch.sigmoid((points[index, 2] - occluder + tolerance) / temperature)
     return result.index_put((index,), soft)
 
