@@ -31,7 +31,7 @@ sanitize: export STN3DMM_REQUIRE_BACKENDS = emulated
 sanitize: $(VENV)/developed $(LIBRARY)
 	STN3DMM_EMULATOR=race $(BIN)/python -m pytest -k emulated tests
 	STN3DMM_EMULATOR=address LD_PRELOAD="$(foreach name,asan stdc++,$(shell g++ -print-file-name=lib$(name).so))" \
-	    ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
+	    ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
 	    $(BIN)/python -m pytest --capture=sys -k emulated tests
 
 build: $(LIBRARY)

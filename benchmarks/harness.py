@@ -11,7 +11,7 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
@@ -22,7 +22,7 @@ RESULTS = Path(__file__).parent / "results"
 
 @dataclasses.dataclass(frozen=True)
 class Timing:
-    """Wall-clock time of one call, in milliseconds."""
+    """Time of one call, in milliseconds."""
 
     median: float
     lower_quartile: float
@@ -30,18 +30,54 @@ class Timing:
     repeats: int
 
 
-def interleave(cases: Mapping[str, Callable[[], object]], repeats: int = 100, warmup: int = 5) -> dict[str, Timing]:
+class Clock(Protocol):
+    """Marks moments, and tells afterwards how far apart two of them were."""
+
+    def mark(self) -> Any: ...
+
+    def seconds(self, start: Any, end: Any) -> float: ...
+
+
+class WallClock:
+    """The processor's time."""
+
+    def mark(self) -> float:
+        return time.perf_counter()
+
+    def seconds(self, start: float, end: float) -> float:
+        return end - start
+
+
+class EventClock:
+    """A GPU's time, by events in the current stream: the processor runs ahead and is not waited for between calls."""
+
+    def mark(self) -> torch.cuda.Event:
+        event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+        event.record()
+        return event
+
+    def seconds(self, start: torch.cuda.Event, end: torch.cuda.Event) -> float:
+        end.synchronize()
+        return float(start.elapsed_time(end)) / 1e3
+
+
+WALL = WallClock()
+
+
+def interleave(
+    cases: Mapping[str, Callable[[], object]], repeats: int = 100, warmup: int = 5, clock: Clock = WALL
+) -> dict[str, Timing]:
     """Calls every case in turn, `repeats` times over, after a warm-up."""
     for case in cases.values():
         for _ in range(warmup):
             case()
-    seconds: dict[str, list[float]] = {name: [] for name in cases}
+    marks: dict[str, list[tuple[Any, Any]]] = {name: [] for name in cases}
     for _ in range(repeats):
         for name, case in cases.items():
-            start = time.perf_counter()
+            start = clock.mark()
             case()
-            seconds[name].append(time.perf_counter() - start)
-    return {name: _timing(taken) for name, taken in seconds.items()}
+            marks[name].append((start, clock.mark()))
+    return {name: _timing([clock.seconds(*pair) for pair in pairs]) for name, pairs in marks.items()}
 
 
 def _timing(seconds: list[float]) -> Timing:
@@ -107,9 +143,16 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
+def write(path: Path, rows: list[dict[str, Any]], **more: Any) -> None:
+    """The environment and the rows, as JSON; a reader never sees half a file."""
+    part = path.with_name(path.name + ".part")
+    part.write_text(json.dumps({"environment": environment() | more, "rows": rows}, indent=2) + "\n")
+    part.replace(path)
+
+
 def save(name: str, rows: list[dict[str, Any]]) -> Path:
     """Writes benchmarks/results/<name>.json."""
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
-    path.write_text(json.dumps({"environment": environment(), "rows": rows}, indent=2) + "\n")
+    write(path, rows)
     return path

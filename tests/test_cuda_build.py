@@ -11,6 +11,7 @@ import struct
 import subprocess
 import sys
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -215,6 +216,65 @@ def test_cuda_every_file_has_its_float32_kernels_in_the_report(kernels: list[Ker
             defined = re.findall(r"__global__[^;{]*?\b(\w+_kernel)\(", (ROOT / "csrc" / source).read_text())
             assert defined != []
             assert [name for name in defined if f"{name}<" not in names] == [], source
+
+
+# --- What nvcc is told ---
+
+
+def included(source: Path) -> set[Path]:
+    """Every header of the project that a file includes, relative to csrc."""
+    found: set[Path] = set()
+    waiting = [source]
+    while waiting:
+        text = (ROOT / "csrc" / waiting.pop()).read_text()
+        new = {Path(name) for name in re.findall(r'^#include "([^"]+)"', text, re.MULTILINE)} - found
+        found |= new
+        waiting += new
+    return found
+
+
+def exact(build_cuda: ModuleType) -> list[Path]:
+    """The kernel files that decide which point lies in which triangle."""
+    headers = {Path("visibility/visibility_math.h"), Path("rasterize/rasterize_math.h")}
+    return [s for s in build_cuda.sources() if s.suffix == ".cu" and headers & included(s)]
+
+
+def test_cuda_exact_files_are_compiled_without_contraction(build_cuda: ModuleType) -> None:
+    """All of them, whatever their room."""
+    assert {source.parent.name for source in exact(build_cuda)} >= {"visibility", "rasterize"}
+    for source in exact(build_cuda):
+        assert "-fmad=false" in build_cuda.FLAGS_OF_ROOM.get(source.parent.name, []), source
+
+
+# The exponential of soft visibility is CUDA's own: 4 of them in float32 and 15 in float64, which no flag undoes.
+WITH_EXPONENTIALS = {Path("visibility/soften_cuda.cu"), Path("visibility/visibility_backward_cuda.cu")}
+
+
+def test_cuda_exact_files_hold_no_fused_multiply_add(build_cuda: ModuleType, tmp_path: Path) -> None:
+    """In the PTX that nvcc makes of them with the build's own flags, less the warnings."""
+    found = build_cuda.find_toolkit(os.environ)
+    if found is None or found.version < build_cuda.OLDEST_TOOLKIT:
+        missing("nvcc of CUDA 13 is not found")
+    flags = [flag for flag in build_cuda.NVCC_FLAGS if not flag.startswith(("-Xptxas", "-Werror"))]
+    flags += [f"-I{ROOT / 'csrc'}", "-isystem", str(Path(torch.__file__).parent / "include"), "-arch=compute_90"]
+
+    def fused(source: Path, *more: str) -> int:
+        """How many the file has, with more flags than its room's own."""
+        target = tmp_path / f"{source.stem}{'-'.join(more)}.ptx"
+        own = build_cuda.FLAGS_OF_ROOM.get(source.parent.name, [])
+        command = [found.nvcc, *flags, *own, *more, "-ptx", str(ROOT / "csrc" / source), "-o", str(target)]
+        subprocess.run(command, check=True)
+        text = target.read_text()
+        assert ".entry" in text
+        return len(re.findall(r"\bfma\.\w+\.f\d+", text))
+
+    sources = exact(build_cuda)
+    contracted = [*sorted(WITH_EXPONENTIALS & {*sources}), Path("visibility/hide_cuda.cu")]
+    with ThreadPoolExecutor(2) as pool:
+        counts = dict(zip(sources, pool.map(fused, sources), strict=True))
+        others = dict(zip(contracted, pool.map(lambda source: fused(source, "-fmad=true"), contracted), strict=True))
+    assert {source: count for source, count in counts.items() if count and source not in WITH_EXPONENTIALS} == {}
+    assert [source for source, count in others.items() if count <= counts[source]] == [], "contracted all the same"
 
 
 # --- How the build decides ---

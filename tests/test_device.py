@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -67,6 +71,38 @@ def test_device_captures_a_graph(gpu: Backend, name: str) -> None:
                 leaf.mul_(0.75)
     graph.replay()
     assert_same(results, step(call, leaves, weights))
+
+
+FIRST_CALLS = """
+import torch, stn3dmm_cuda
+points = torch.rand(2, 12, 3, device="cuda")
+faces = stn3dmm_cuda.grid_faces((3, 4), "cuda")
+graph = torch.cuda.CUDAGraph()
+with torch.cuda.graph(graph):
+    grid = stn3dmm_cuda.grid(points, (3, 4), (5, 6))
+    visible = stn3dmm_cuda.visibility(points, grid_shape=(3, 4))
+    depth = stn3dmm_cuda.rasterize(points, faces, (5, 6)).depth
+graph.replay()
+assert torch.equal(grid, stn3dmm_cuda.grid(points, (3, 4), (5, 6)))
+assert torch.equal(visible, stn3dmm_cuda.visibility(points, grid_shape=(3, 4)))
+assert torch.equal(depth, stn3dmm_cuda.rasterize(points, faces, (5, 6)).depth)
+"""
+
+
+def test_device_captures_the_first_calls_of_a_process(gpu: Backend) -> None:
+    """Nothing is loaded, asked or allocated at a first launch that a capture forbids."""
+    done = subprocess.run(
+        [sys.executable, "-c", FIRST_CALLS], cwd=Path(__file__).parent.parent, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_device_refuses_tensors_on_two_devices(gpu: Backend) -> None:
+    """Whichever comes first: no kernel may follow a pointer into the other memory."""
+    alpha, mean, basis = CASES["vertices"](gpu, torch.float32).arguments
+    for mixed in ((alpha.cpu(), mean, basis), (alpha, mean.cpu(), basis)):
+        with pytest.raises(RuntimeError, match="vertices: all tensors must be on one device"):
+            gpu.library.vertices(*mixed, False)
 
 
 @pytest.mark.parametrize("name", list(CASES))
