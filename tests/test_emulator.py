@@ -76,6 +76,15 @@ def test_emulator_fails_a_launch_on_demand(status: int, message: str) -> None:
     run("many_barriers", numbers(96))
 
 
+def test_emulator_is_not_asked_for_more_blocks_than_a_launch_has() -> None:
+    before = planted().launches()
+    with pytest.raises(
+        RuntimeError, match=r"planted: needs 2147483648 blocks of threads.* Split the batch; a single im"
+    ):
+        run("many_barriers", numbers(96), 2**31)
+    assert planted().launches() == before
+
+
 def order_of_threads(order: str, seed: int = 0) -> list[list[int]]:
     """In which the threads came before a barrier, and after it, in two launches."""
     planted().set_order(order, seed)

@@ -79,7 +79,8 @@ def test_vertices_computes_the_gradients_asked_for(backend: Backend, learnt: tup
 
 def test_vertices_opcheck(backend: Backend) -> None:
     call = call_of(backend, dtype=torch.float32)
-    torch.library.opcheck(backend.library.vertices.default, call.leaves())
+    for deterministic in (False, True):
+        torch.library.opcheck(backend.library.vertices.default, (*call.leaves(), deterministic))
     alpha, _, basis = call.arguments
     grad = random(*call.outputs()[0].shape, dtype=torch.float32, device=backend.device)
     for needed in ((True, True, True), (True, False, False), (False, True, False), (False, False, True)):
@@ -181,13 +182,26 @@ def test_vertices_of_any_size_match_the_reference(backend: Backend, B: int, N: i
 
 
 def test_vertices_leave_large_products_to_the_library(emulated: Backend) -> None:
-    """No launch of a kernel where arithmetic outweighs memory (csrc/vertices/vertices_cuda.cpp), one elsewhere."""
+    """No launch of a kernel where arithmetic outweighs memory (csrc/vertices/vertices_cuda.cpp), one elsewhere and
+    under deterministic algorithms."""
     assert emulated.launches is not None
     for size, launches in ((LIBRARY, 0), (LIBRARY._replace(K=45), 1), (LIBRARY._replace(B=20), 1), (ONE_IMAGE, 1)):
         call = call_of(emulated, size, torch.float32)
         before = emulated.launches()
         call.outputs()
         assert emulated.launches() - before == launches, size
+        torch.use_deterministic_algorithms(True)
+        call.outputs()
+        assert emulated.launches() - before == launches + 1, size
+        torch.use_deterministic_algorithms(False)
+
+
+def test_vertices_of_a_large_product_do_not_depend_on_the_others(backend: Backend) -> None:
+    """Under deterministic algorithms; the library sums in an order of its own choice."""
+    torch.use_deterministic_algorithms(True)
+    call = call_of(backend, LIBRARY, torch.float32)
+    alpha, mean, basis = call.arguments
+    properties.assert_same((backend.operators.vertices(alpha[7:11], mean, basis),), (call.outputs()[0][7:11],))
 
 
 @pytest.mark.parametrize(
