@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from stn3dmm.fit import Fit, fit_landmarks
     from stn3dmm.flattening import Flattened, flatten
     from stn3dmm.formats import load_model
+    from stn3dmm.mesh_export import export_mesh
     from stn3dmm.morphable_model import MorphableModel
 
 try:
@@ -27,6 +28,7 @@ __all__ = [
     "__version__",
     "average_textures",
     "embedded_model",
+    "export_mesh",
     "fit_landmarks",
     "flatten",
     "load_model",
@@ -40,6 +42,7 @@ _HOMES = {
     "MorphableModel": "morphable_model",
     "average_textures": "average",
     "embedded_model": "embedded",
+    "export_mesh": "mesh_export",
     "fit_landmarks": "fit",
     "flatten": "flattening",
     "load_model": "formats",

@@ -65,6 +65,23 @@ def save_fit(path: str | os.PathLike[str], record: FitRecord) -> None:
         raise ValueError(f"{path}: a fit is written as .json or .npz; got {suffix!r}.")
 
 
+def is_fit(path: str | os.PathLike[str]) -> bool:
+    """Whether a file claims to be a fit, by its content: whoever reads it still meets damage.
+
+    Example:
+        >>> is_fit("no such file")
+        False
+    """
+    file = Path(path)
+    if not file.is_file():
+        return False
+    if zipfile.is_zipfile(file):
+        with zipfile.ZipFile(file) as archive:
+            return "theta.npy" in archive.namelist()
+    with file.open("rb") as stream:
+        return stream.read(64).lstrip().startswith(b"{")
+
+
 def load_fit(path: str | os.PathLike[str]) -> FitRecord:
     """Reads a fit that `save_fit` wrote, in either format.
 

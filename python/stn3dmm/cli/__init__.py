@@ -1,4 +1,4 @@
-"""The command line: `stn3dmm demo | fit | flatten | average | doctor`.
+"""The command line: `stn3dmm demo | fit | flatten | average | export | doctor`.
 
 The commands import what they need when they run: --help answers at once, and doctor works without the operators.
 """
@@ -13,6 +13,7 @@ from stn3dmm.cli.application import Application
 from stn3dmm.cli.average import average
 from stn3dmm.cli.demo import demo
 from stn3dmm.cli.doctor import doctor
+from stn3dmm.cli.export import export
 from stn3dmm.cli.fit import fit
 from stn3dmm.cli.flatten import flatten
 
@@ -24,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (demo, fit, flatten, average, doctor):
+for command in (demo, fit, flatten, average, export, doctor):
     app.command()(command)
 
 
