@@ -17,7 +17,8 @@ class MorphableMesh:
     Convention:
         Model frame: right-handed, x to the image's right, y up, z towards the viewer, millimetres. Triangles are wound
         counter-clockwise seen from outside. The basis is multiplied by the standard deviations, so that the prior on
-        its coefficients is N(0, I); identity modes come first, each group in the order of its file.
+        its coefficients is N(0, I); identity modes come first, each group in the order of its file, which is that of
+        importance, or, where the file has no order, by size.
     """
 
     mean: npt.NDArray[np.float32]  # (V, 3) mm, the mean of the expressions included

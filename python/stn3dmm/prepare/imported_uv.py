@@ -1,0 +1,73 @@
+"""UV coordinates from elsewhere, such as a mesh's own texture coordinates, in the place of an embedding."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from .distortion import flipped, signed_areas
+from .refinement import fill_holes, unrefined
+from .symmetry import checked_mirror, mean_of_halves
+from .topology import Floats, Indices, boundary_loops, longest_first, triangle_areas
+from .uv_embedding import Embedding
+
+SYMMETRIC = 1e-4  # of the square; texture files have few digits
+
+
+def import_uv(
+    vertices: Floats, triangles: Indices, uv: npt.ArrayLike, mirror: npt.ArrayLike | None = None
+) -> Embedding:
+    """Given UV coordinates as an embedding: upright, holes filled, flipped triangles counted.
+
+    Args:
+        vertices: (V, 3) x to the image's right, y up.
+        triangles: (F, 3) counter-clockwise seen from outside.
+        uv: (V, 2) in the unit square; turned over where u runs against x or v against y.
+        mirror: (V,) the mirror image of each vertex; found from the vertices if None. The embedding has it only if the
+            coordinates are symmetric about u = 0.5 under it.
+
+    Raises:
+        ValueError: coordinates of the wrong shape, not finite, or the same for all vertices.
+    """
+    place = np.asarray(uv, dtype=np.float64)
+    if place.shape != (len(vertices), 2):
+        raise ValueError(f"uv must be ({len(vertices)}, 2), one pair a vertex of the mesh; got {place.shape}.")
+    if not np.isfinite(place[triangles]).all():
+        raise ValueError("uv holds NaN or infinity at vertices of triangles. Leave it out to have it computed.")
+    if not signed_areas(place, triangles).any():
+        raise ValueError("uv gives no triangle an area. Leave it out to have it computed.")
+    place, notes = _upright(vertices, triangles, place)
+    symmetry = checked_mirror(vertices, triangles, mirror)
+    used = np.unique(triangles)
+    if symmetry is not None:
+        error = float(np.abs(place[symmetry[used]] * (-1, 1) + (1, 0) - place[used]).max())
+        if error > SYMMETRIC:
+            notes.append(f"The imported map differs from its mirror image by up to {error:.2g} of its width.")
+            symmetry = None
+    loops = longest_first(vertices, boundary_loops(triangles))
+    even = vertices if symmetry is None else mean_of_halves(vertices, symmetry)
+    refined = fill_holes(unrefined(triangles, len(vertices)), even, loops[1:])
+    flips = flipped(place, triangles)
+    if flips:
+        notes.append(f"The imported map flips {flips} triangles; their neighbours cover their place.")
+    return Embedding(
+        refined, refined.lift @ place, "imported", {"imported": flips}, tuple(loops), symmetry, notes=tuple(notes)
+    )
+
+
+def _upright(vertices: Floats, triangles: Indices, uv: Floats) -> tuple[Floats, list[str]]:
+    notes = []
+    uv = uv.copy()
+    for axis, (name, along) in enumerate((("u", "x"), ("v", "y"))):
+        if slope(vertices[:, axis], uv[:, axis], vertices, triangles) < 0:
+            uv[:, axis] = 1 - uv[:, axis]
+            notes.append(f"The imported map's {name} ran against {along} and was turned over.")
+    return uv, notes
+
+
+def slope(position: Floats, coordinate: Floats, vertices: Floats, triangles: Indices) -> float:
+    """Whether a coordinate (V,) rises with a position (V,) over a surface: its covariance, weighted by area."""
+    weight = triangle_areas(vertices, triangles)
+    weight = weight / (weight.sum() or 1.0)
+    p, c = position[triangles].mean(axis=1), coordinate[triangles].mean(axis=1)
+    return float(weight @ ((p - weight @ p) * (c - weight @ c)))
