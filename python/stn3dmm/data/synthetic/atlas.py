@@ -13,7 +13,7 @@ from stn3dmm_cuda.results import Fragments
 from .body import SHAPES
 from .regions import FINENESS
 
-TEXELS = {"skull": 3, "fringe": 3, "mane": 4}  # per cell, for strands of hair; 1 for the others
+TEXELS = {"skull": 2, "fringe": 2, "mane": 4}  # per cell, powers of two, for strands of hair; 1 for the others
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -37,8 +37,8 @@ class Atlas:
         within = fragments.barycentric.reshape(-1, 3)
         step = self.step.index_select(0, face)
         at = step.new_empty(len(face), 2)
-        at[:, 0] = self.column.index_select(0, face) + step * within[:, 2]
-        at[:, 1] = self.row.index_select(0, face) + step * within[:, 1]
+        torch.addcmul(self.column.index_select(0, face), step, within[:, 2], out=at[:, 0])
+        torch.addcmul(self.row.index_select(0, face), step, within[:, 1], out=at[:, 1])
         return stn3dmm_cuda.sample(colours, at.reshape(B, H * W, 2)).reshape(B, 3, H, W)
 
 

@@ -1,115 +1,115 @@
-"""The atlases of persons under the light of their views."""
+"""The atlas of a person under the light of a view."""
 
 from __future__ import annotations
 
 import functools
 
+import numpy as np
 import torch
-import torch.nn.functional as F
 
 from .atlas import Atlas
 from .body import SHAPES, Style
-from .complexion import SHAVED, Palette, doubled, mix
-from .draws import Colour, Draws
-from .lighting import Lights, arriving_light, grid_normals, highlights, light_skin, shadows
+from .complexion import SHAVED, Palette, doubled
+from .draws import Colour, Draws, planes
+from .lighting import Light, cross, grid_normals, highlights, light_skin, shade_face, shadows
 from .regions import regions
 
 HAIR = ("skull", "fringe", "mane")
+LENS = (0.06, 0.06, 0.07)
 GLASSES_NORMAL = (0.0, 0.3, 0.95)  # too thin for a shape of their own
 
 
-def colour_faces(
-    textures: list[torch.Tensor], matt: torch.Tensor, points: torch.Tensor, rotation: torch.Tensor, lights: Lights
-) -> torch.Tensor:
-    """The faces' part of the atlas under the light, (B, 3, p, q) 0..1.
+def colour_face(
+    colours: torch.Tensor, texture: torch.Tensor, points: torch.Tensor, rotation: np.ndarray, light: Light, hair: bool
+) -> None:
+    """Writes a face's part of the atlas under the light, 0..1.
 
     Args:
-        textures: B of (3, p, q), display colours.
-        matt: (B, P, Q) 0 where hair takes the skin's gloss away, else 1.
-        points: (B, P, Q, 3) pixels.
-        rotation: (B, 3, 3) model frame to view frame.
-        lights: of the images.
+        colours: (3, p, q), to be written.
+        texture: (3, p, q), display colours.
+        points: (3, P, Q) pixels, y up.
+        rotation: (3, 3) model frame to view frame.
+        light: of the image.
+        hair: takes the skin's gloss away where it grows.
     """
-    B, P, Q = points.shape[:3]
-    normals = grid_normals(points * torch.tensor([1.0, -1.0, 1.0])).reshape(B, -1, 3)
-    shade = shadows((P, Q))
-    arriving = arriving_light(shade, rotation, lights).reshape(B, 2, -1)
-    light = light_skin(normals, lights, shade.open.flatten(), arriving)
-    gloss = highlights(normals, lights) * matt.reshape(B, 1, -1)
-    fine = doubled(torch.cat([light, gloss], dim=1).reshape(B, 4, P, Q))
+    P, Q = points.shape[1:]
+    normals = grid_normals(points)
+    lit = light_skin(normals, light, shade_face(shadows((P, Q)), rotation, light))
+    gloss = highlights(normals, light)
+    if hair:
+        gloss *= _matt((P, Q))
+    fine = doubled(torch.cat([lit, gloss[None]]).reshape(4, P, Q))
     rows, columns = regions((P, Q)).eyes
-    for b, texture in enumerate(textures):
-        linear = fine[b, :3]
-        linear *= texture
-        linear *= texture
-        linear += fine[b, 3]
-        linear[:, rows, columns] += _glint(lights, rotation, b, (P, Q))
-    lit: torch.Tensor = fine[:, :3].clamp(0, 1).sqrt()
-    return lit
+    fine[3, rows, columns] += _glint(light, rotation, (P, Q))
+    for plane, paint, out in zip(fine, texture, colours, strict=False):
+        torch.sqrt(plane.mul_(paint).mul_(paint).add_(fine[3]).clamp_(0, 1), out=out)
 
 
-def _glint(lights: Lights, rotation: torch.Tensor, b: int, grid_shape: tuple[int, int]) -> torch.Tensor:
+@functools.lru_cache(maxsize=4)
+def _matt(grid_shape: tuple[int, int]) -> torch.Tensor:
+    """(P Q,) 0 where hair takes the skin's gloss away, else 1."""
+    return (1 - regions(grid_shape).hairline[::2, ::2] / 8).clamp(0, 1).flatten()
+
+
+def _glint(light: Light, rotation: np.ndarray, grid_shape: tuple[int, int]) -> torch.Tensor:
     """The main lamp's mirror image in both eyes, within their window."""
-    maps = regions(grid_shape)
-    x, y, z = (rotation[b] * lights.directions[b, 0, :, None]).sum(dim=0).tolist()
+    maps, lamp = regions(grid_shape), light.lamps[0]
+    x, y, z = (rotation * np.array(lamp.direction)[:, None]).sum(axis=0).tolist()
     dx, dy = maps.eye_x[maps.eyes] - 2.4 * x, maps.eye_y[maps.eyes] - 2.4 * y
-    spot: torch.Tensor = (1.4 - (dx * dx + dy * dy)).clamp(0, 1) * max(z, 0.0)
-    spot = spot * maps.eye_open[maps.eyes]
-    return spot * min(1.2 * float(lights.colours[b, 0, 1]), 1.0)
+    spot: torch.Tensor = (1.4 - (dx * dx + dy * dy)).clamp_(0, 1).mul_(maps.eye_open[maps.eyes])
+    return spot.mul_(max(z, 0.0) * min(1.2 * lamp.colour[1], 1.0))
 
 
 def colour_parts(
-    colours: torch.Tensor, layout: Atlas, paint: list[torch.Tensor], parts: torch.Tensor, lights: Lights
+    colours: torch.Tensor, layout: Atlas, paint: torch.Tensor, style: Style, points: torch.Tensor, light: Light
 ) -> None:
     """Writes the rest of the atlas under the light, 0..1.
 
     Args:
-        colours: (B, 3, h - p, w), zeros to be written.
+        colours: (3, h - p, w), to be written.
         layout: of the atlas.
-        paint: B of (3, h - p, w), display colours.
-        parts: (B, M, 3) pixels.
-        lights: of the images.
+        paint: (3, h - p, w), display colours.
+        style: what the person wears.
+        points: (3, M) pixels, y up, the parts.
+        light: of the image.
     """
-    B = len(parts)
-    light = light_skin(_part_normals(parts * torch.tensor([1.0, -1.0, 1.0])), lights) * _gloom()
+    bright = light_skin(_part_normals(points), light).mul_(_gloom()).clamp_min_(0).sqrt_()
     top = layout.tiles["face"][1]
     first = 0
+    colours.zero_()
     for name, (rows, columns) in SHAPES.items():
         row, tall, wide = layout.tiles[name]
-        part = light[..., first : first + rows * columns].reshape(B, 3, rows, columns)
+        part = bright[:, first : first + rows * columns].reshape(3, rows, columns)
         first += rows * columns
-        if (tall, wide) != (rows, columns):
-            part = F.interpolate(part, size=(tall, wide), mode="bilinear", align_corners=True)
-        colours[:, :, row - top : row - top + tall, :wide] = part
-    for b, paints in enumerate(paint):
-        colours[b] *= paints
-        colours[b] *= paints
-    colours.clamp_(0, 1).sqrt_()
+        if not style.wears(name):
+            continue
+        while part.shape[1] < tall:
+            part = doubled(part)
+        colours[:, row - top : row - top + tall, :wide] = part
+    colours.mul_(paint).clamp_(max=1)
 
 
 @functools.cache
-def _neighbours() -> tuple[torch.Tensor, ...]:
+def _neighbours() -> tuple[np.ndarray, ...]:
     """(M,) the vertices below, above, right and left of each vertex of the parts, itself at an edge."""
-    sides: list[list[torch.Tensor]] = [[], [], [], []]
+    sides: list[list[np.ndarray]] = [[], [], [], []]
     first = 0
     for rows, columns in SHAPES.values():
-        row, column = torch.arange(rows)[:, None], torch.arange(columns)[None]
+        row, column = np.arange(rows)[:, None], np.arange(columns)[None]
         moves = ((row + 1, column), (row - 1, column), (row, column + 1), (row, column - 1))
         for side, (r, c) in zip(sides, moves, strict=True):
-            side.append((first + r.clamp(0, rows - 1) * columns + c.clamp(0, columns - 1)).flatten())
+            side.append((first + r.clip(0, rows - 1) * columns + c.clip(0, columns - 1)).flatten())
         first += rows * columns
-    return tuple(torch.cat(side) for side in sides)
+    return tuple(np.concatenate(side) for side in sides)
 
 
 def _part_normals(vertices: torch.Tensor) -> torch.Tensor:
-    """(B, M, 3) normals of the parts (y up), turned to the viewer: one sees no other side of anything."""
-    below, above, right, left = (vertices[:, index] for index in _neighbours())
-    (a, b, c), (d, e, f) = (below - above).unbind(-1), (right - left).unbind(-1)
-    normal = torch.stack([b * f - c * e, c * d - a * f, a * e - b * d], dim=-1)
-    normal = normal / (normal * normal).sum(-1, keepdim=True).sqrt().clamp_min(1e-12)
-    normal = normal * torch.where(normal[..., 2:] < 0, -1.0, 1.0)
+    """(3, M) normals of the parts (y up), turned to the viewer: one sees no other side of anything."""
+    below, above, right, left = (np.take(vertices.numpy(), index, axis=1) for index in _neighbours())
+    normal = cross(torch.from_numpy(below - above), torch.from_numpy(right - left))
+    normal *= normal[2].sign()
     thin = sum(rows * columns for name, (rows, columns) in SHAPES.items() if is_glasses(name))
-    normal[:, -thin:] = torch.tensor(GLASSES_NORMAL)
+    normal[:, -thin:] = torch.tensor(GLASSES_NORMAL)[:, None]
     return normal
 
 
@@ -136,31 +136,37 @@ def paint_parts(layout: Atlas, draws: Draws, palette: Palette, style: Style, clo
     for name in SHAPES:
         if style.wears(name):
             row, tall, wide = layout.tiles[name]
-            colours[:, row - top : row - top + tall, :wide] = _paint(name, draws, palette, style, clothes, tall, wide)
+            _paint(colours[:, row - top : row - top + tall, :wide], name, draws, palette, style, clothes)
     return colours
 
 
-def _paint(name: str, draws: Draws, palette: Palette, style: Style, clothes: Colour, H: int, W: int) -> torch.Tensor:
-    """The colours (3, H, W) or (3, 1, 1) of a part."""
-    if name.endswith("lens"):
-        return torch.tensor([[[0.06]], [[0.06]], [[0.07]]])
+def _paint(part: torch.Tensor, name: str, draws: Draws, palette: Palette, style: Style, clothes: Colour) -> None:
+    """Writes the colours of a part, (3, h, w)."""
     if is_glasses(name):
-        return torch.tensor(style.frame)[:, None, None]
+        part.copy_(planes(LENS if name.endswith("lens") else style.frame))
+        return
+    H, W = part.shape[1:]
     noise = draws.noise("strands", H, W)
     if name == "shoulders":
-        return torch.tensor(clothes)[:, None, None] * (1 + 0.08 * noise + 0.1 * draws.noise("clouds", H, W))
-    skin = torch.tensor([[[0.97]], [[0.93]], [[0.93]]]) * torch.tensor(palette.skin)[:, None, None]
-    if name not in HAIR:
-        return skin * (1 + 0.01 * noise)
-    hair = torch.tensor(palette.hair)[:, None, None] * (1 + 0.25 * noise)
-    if name != "skull" or style.length > 0:
-        return hair
-    paint = skin.expand(3, H, W).clone()
-    grown = _short_hair(H, W) * (1.0 if style.hair else SHAVED)
-    mix(paint, (grown + 0.3 * noise * grown * (1 - grown)).clamp(0, 1), hair)
-    return paint
+        weave = torch.add(0.08 * noise, draws.noise("clouds", H, W), alpha=0.1)
+        torch.mul(planes(clothes), weave.add_(1), out=part)
+    elif name not in HAIR:
+        torch.mul(_sallow(palette), 1 + 0.01 * noise, out=part)
+    elif name != "skull" or style.length > 0:
+        torch.mul(planes(palette.hair), 1 + 0.25 * noise, out=part)
+    else:
+        grown = _short_hair(H, W) * (1.0 if style.hair else SHAVED)
+        grown += 0.3 * noise * grown * (1 - grown)
+        part.copy_(_sallow(palette)).lerp_(planes(palette.hair) * (1 + 0.25 * noise), grown.clamp_(0, 1))
 
 
+def _sallow(palette: Palette) -> torch.Tensor:
+    """(3, 1, 1) the skin below the face and around it."""
+    red, green, blue = palette.skin
+    return planes((0.97 * red, 0.93 * green, 0.93 * blue))
+
+
+@functools.cache
 def _short_hair(H: int, W: int) -> torch.Tensor:
     """(H, W) where the skull bears hair that ends at the nape: 0 below the ears, at both ends of the border."""
     along = torch.linspace(-1, 1, W).abs()

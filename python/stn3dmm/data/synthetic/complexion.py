@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+import functools
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from .draws import Colour, Draws
+from .draws import Colour, Draws, planes
 from .regions import Regions, Window
 
 Array = npt.NDArray[Any]
@@ -75,8 +76,7 @@ def between(colours: tuple[Colour, ...], place: float) -> Colour:
 
 def mix(texture: torch.Tensor, opacity: torch.Tensor, colour: Colour | torch.Tensor) -> None:
     """Paints a colour, (3,) or (3, h, w), with an opacity (h, w), into a texture (3, h, w)."""
-    paint = colour if isinstance(colour, torch.Tensor) else torch.tensor(colour)[:, None, None]
-    texture += (paint - texture).mul_(opacity)
+    texture.lerp_(colour if isinstance(colour, torch.Tensor) else planes(colour), opacity)
 
 
 def _part(texture: torch.Tensor, window: Window) -> torch.Tensor:
@@ -86,7 +86,8 @@ def _part(texture: torch.Tensor, window: Window) -> torch.Tensor:
 
 def darken(texture: torch.Tensor, amount: torch.Tensor, by: Colour) -> None:
     """Takes so much of red, green and blue away where the amount (h, w) is 1."""
-    texture *= (amount * -torch.tensor(by)[:, None, None]).add_(1)
+    for plane, share in zip(texture, by, strict=True):
+        plane.addcmul_(plane, amount, value=-share)
 
 
 def paint_skin(draws: Draws, maps: Regions, palette: Palette, rouge: float) -> torch.Tensor:
@@ -97,11 +98,11 @@ def paint_skin(draws: Draws, maps: Regions, palette: Palette, rouge: float) -> t
     melanin += draws.uniform(0.0, 0.35) * maps.tired + draws.uniform(0.5, 0.9) * maps.nostrils
     blood = (draws.uniform(0.15, 0.6) * (1 - 0.5 * palette.darkness) + rouge) * maps.blush
     blood += 0.06 * draws.noise("clouds", P, Q)
-    coarse = torch.tensor(palette.skin)[:, None, None].expand(3, P, Q).clone()
+    coarse = planes(palette.skin).expand(3, P, Q).clone()
     darken(coarse, melanin, (0.45, 0.60, 0.65))
     darken(coarse, blood, (0.02, 0.24, 0.18))
     texture = doubled(coarse)
-    grain = draws.uniform(0.015, 0.035) * draws.noise("grain", H, W) + 0.015 * draws.noise("spots", H, W)
+    grain = (draws.uniform(0.015, 0.035) * draws.noise("grain", H, W)).add_(draws.noise("spots", H, W), alpha=0.015)
     if draws.chance(0.45 * (1 - palette.darkness)):
         spots = (draws.noise("grain", H, W) * 1.4 - draws.uniform(1.2, 2.4)).clamp_(0, 1)
         grain += draws.uniform(0.2, 0.6) * spots * maps.freckled
@@ -124,31 +125,30 @@ def doubled(values: torch.Tensor) -> torch.Tensor:
     """Values (..., P, Q) on vertices, and their means between them: (..., 2 P - 1, 2 Q - 1)."""
     P, Q = values.shape[-2:]
     out = values.new_empty(*values.shape[:-2], 2 * P - 1, 2 * Q - 1)
-    out[..., ::2, ::2] = values
-    out[..., ::2, 1::2] = (values[..., :-1] + values[..., 1:]).mul_(0.5)
-    out[..., 1::2, :] = (out[..., :-1:2, :] + out[..., 2::2, :]).mul_(0.5)
+    even = out[..., ::2, :]
+    even[..., ::2] = values
+    torch.lerp(values[..., :-1], values[..., 1:], 0.5, out=even[..., 1::2])
+    torch.lerp(even[..., :-1, :], even[..., 1:, :], 0.5, out=out[..., 1::2, :])
     return out
 
 
 def paint_brows(texture: torch.Tensor, draws: Draws, maps: Regions, palette: Palette) -> None:
     """Two eyebrows, each with a shape of its own."""
-    over, beside, right = maps.brow_over[maps.brows], maps.brow_beside[maps.brows], maps.x[maps.brows] > 0
+    part, over, beside = _part(texture, maps.brows), maps.brow_over[maps.brows], maps.brow_beside[maps.brows]
+    right = (maps.x[maps.brows] > 0).float()
     thick, dense, end = draws.uniform(2.6, 4.6), draws.uniform(0.6, 1.1), draws.uniform(53, 60)
 
     def either(low: float, high: float) -> torch.Tensor:
         """A number for each side of the face."""
-        return torch.where(right, draws.uniform(low, high), draws.uniform(low, high))
+        first = draws.uniform(low, high)
+        return (right * (draws.uniform(low, high) - first)).add_(first)
 
-    half = either(0.85 * thick, 1.15 * thick) * (1 - 0.62 * ((beside - 26) / 32).clamp_(0, 1))
-    along = ((beside - either(10, 14)) / 7).clamp_(0, 1) * ((end - beside) / 7).clamp_(0, 1)
-    body = ((half - (over - either(-0.8, 0.8)).abs_()) / 1.6).clamp_(0, 1) * along
+    half = either(0.85 * thick, 1.15 * thick).mul_(1 - 0.62 * ((beside - 26) / 32).clamp_(0, 1))
+    along = ((beside - either(10, 14)) / 7).clamp_(0, 1).mul_(((end - beside) / 7).clamp_(0, 1))
+    body = (half - (over - either(-0.8, 0.8)).abs_()).div_(1.6).clamp_(0, 1).mul_(along)
     hairs = 0.9 + 0.25 * draws.noise("strands", *over.shape)
     red, green, blue = (0.75 * value for value in palette.hair)
-    mix(
-        _part(texture, maps.brows),
-        (body * hairs * either(0.9 * dense, 1.1 * dense)).clamp_(0, 0.95),
-        (red, green, blue),
-    )
+    mix(part, body.mul_(hairs).mul_(either(0.9 * dense, 1.1 * dense)).clamp_(0, 0.95), (red, green, blue))
 
 
 def paint_mouth(texture: torch.Tensor, draws: Draws, maps: Regions, palette: Palette, lipstick: Colour | None) -> None:
@@ -165,30 +165,45 @@ def paint_mouth(texture: torch.Tensor, draws: Draws, maps: Regions, palette: Pal
     mix(part, gap * teeth * draws.uniform(0.6, 0.95), (0.88, 0.85, 0.77))
 
 
+class _Eyes(NamedTuple):
+    """What all eyes share, within their window (h, w)."""
+
+    ball: torch.Tensor  # (3, h, w) the white, and the red of the inner corner
+    shade: torch.Tensor  # (3, h, w) of the upper lid on it
+    crease: torch.Tensor  # (h, w) of the upper lid
+    lashes: torch.Tensor  # (h, w)
+    liner: torch.Tensor  # (h, w) lashes with a line drawn along them
+
+
+@functools.lru_cache(maxsize=4)
+def _eyes(maps: Regions) -> _Eyes:
+    upper, across = maps.eye_upper[maps.eyes], maps.eye_across[maps.eyes]
+    ball = planes((0.90, 0.88, 0.86)).expand(3, *upper.shape).clone()
+    darken(ball, ((across + 0.95).abs() * -5 + 1).clamp(0, 1), (0.10, 0.40, 0.38))
+    shade = torch.ones_like(ball)
+    darken(shade, (1 - upper / 3.2).clamp(0, 1), (0.55, 0.57, 0.57))
+    near = (1.12 - across.abs()).clamp(0, 0.12) / 0.12
+    crease = (1 - (upper + 3.4 - 1.4 * across.abs()).abs()).clamp(0, 1) * near
+    lashes, liner = ((1 - (upper + 0.3).abs() / width).clamp(0, 1) * near for width in (0.85, 1.1))
+    return _Eyes(ball, shade, crease, lashes, liner)
+
+
 def paint_eyes(texture: torch.Tensor, draws: Draws, maps: Regions, palette: Palette, lined: bool) -> None:
     """White, iris and pupil below the lids' shadow, lashes, the crease of the upper lid."""
-    window = maps.eyes
-    part, white = _part(texture, window), maps.eye_open[window]
-    upper, across = maps.eye_upper[window], maps.eye_across[window]
-    ball = torch.tensor((0.90, 0.88, 0.86))[:, None, None].expand(3, *white.shape).clone()
-    darken(ball, ((across + 0.95).abs() * -5 + 1).clamp(0, 1), (0.10, 0.40, 0.38))
-    gaze = draws.uniform(-1.6, 1.6), draws.uniform(-0.5, 0.7)
-    squared = (maps.eye_x[window] - gaze[0]) ** 2 + (maps.eye_y[window] - gaze[1]) ** 2
-    distance = squared.sqrt()
+    window, eyes = maps.eyes, _eyes(maps)
+    part, ball = _part(texture, window), eyes.ball.clone()
+    dx, dy = maps.eye_x[window] - draws.uniform(-1.6, 1.6), maps.eye_y[window] - draws.uniform(-0.5, 0.7)
+    distance = (dx * dx).addcmul_(dy, dy).sqrt_()
     radius, pupil = draws.uniform(5.6, 6.1), draws.uniform(1.7, 3.0)
-    streaks = 1 + 0.12 * draws.noise("strands", *white.shape)
-    bright = torch.tensor(palette.iris)[:, None, None] * streaks * (1.25 - 0.4 * ((distance - pupil) / 3.5).clamp(0, 1))
-    mix(ball, ((radius - distance) / 0.7 + 0.5).clamp(0, 1), bright)
-    darken(ball, (1 - (distance - radius).abs() / 0.9).clamp(0, 1), (0.6, 0.6, 0.6))
-    mix(ball, ((pupil - distance) / 0.5 + 0.5).clamp(0, 1), (0.03, 0.03, 0.03))
-    darken(ball, (1 - upper / 3.2).clamp(0, 1), (0.55, 0.57, 0.57))
-    near = (1.12 - across.abs()).clamp(0, 0.12) / 0.12
-    mix(part, white, ball)
-    crease = (1 - (upper + 3.4 - 1.4 * across.abs()).abs() / 1.0).clamp(0, 1) * near
-    darken(part, crease, (0.22, 0.28, 0.30))
+    streaks = 1 + 0.12 * draws.noise("strands", *distance.shape)
+    streaks *= 1.25 - 0.4 * ((distance - pupil) / 3.5).clamp_(0, 1)
+    mix(ball, ((radius - distance) / 0.7 + 0.5).clamp_(0, 1), planes(palette.iris) * streaks)
+    darken(ball, (1 - (distance - radius).abs_() / 0.9).clamp_(0, 1), (0.6, 0.6, 0.6))
+    mix(ball, ((pupil - distance) / 0.5 + 0.5).clamp_(0, 1), (0.03, 0.03, 0.03))
+    mix(part, maps.eye_open[window], ball.mul_(eyes.shade))
+    darken(part, eyes.crease, (0.22, 0.28, 0.30))
     lash = draws.uniform(0.65, 1.0) if lined else draws.uniform(0.25, 0.75)
-    lashes = (1 - (upper + 0.3).abs() / (1.1 if lined else 0.85)).clamp(0, 1) * near * lash
-    mix(part, lashes, (0.07, 0.05, 0.05))
+    mix(part, (eyes.liner if lined else eyes.lashes) * lash, (0.07, 0.05, 0.05))
 
 
 def paint_marks(texture: torch.Tensor, draws: Draws, maps: Regions) -> None:
@@ -237,8 +252,8 @@ def paint_hairline(texture: torch.Tensor, draws: Draws, maps: Regions, palette: 
     rows = maps.hair_rows
     part, over = texture[:, rows], maps.hairline[rows]
     strands = draws.noise("strands", *over.shape)
-    over = over + 3.0 * strands - draws.uniform(-8, 4)
-    mix(part, (over * (grown / 6)).clamp_(0, grown), torch.tensor(palette.hair)[:, None, None] * (1 + 0.22 * strands))
+    opacity = torch.add(over - draws.uniform(-8, 4), strands, alpha=3.0).mul_(grown / 6).clamp_(0, grown)
+    mix(part, opacity, planes(palette.hair) * (1 + 0.22 * strands))
 
 
 def paint_face(draws: Draws, maps: Regions, palette: Palette, beard: bool, hair: bool, make_up: bool) -> torch.Tensor:

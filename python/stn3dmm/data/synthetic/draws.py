@@ -12,6 +12,11 @@ Colour = tuple[float, float, float]
 TILE = 512  # texels
 
 
+def planes(colour: Colour) -> torch.Tensor:
+    """A colour as a tensor (3, 1, 1), to go with images."""
+    return torch.tensor(colour)[:, None, None]
+
+
 class Draws:
     """A stream of random numbers of its own for every purpose.
 
@@ -58,8 +63,8 @@ class Draws:
         return self._part(_tile(kind), H, W)[0]
 
     def colour_noise(self, H: int, W: int) -> torch.Tensor:
-        """(3, H, W) noise of variance 1 and mean 0, without correlation. A view."""
-        return self._part(_tile("fine"), H, W)
+        """(3, H, W) noise of a sensor: variance 1 and mean 0 in each channel, and half as much in all. A view."""
+        return self._part(_sensor(), H, W)
 
     def _part(self, tile: torch.Tensor, H: int, W: int) -> torch.Tensor:
         """Of a periodic tile (c, t, t), twice in each direction, a part from anywhere."""
@@ -78,6 +83,12 @@ _BANDS = {
     "clouds": ((9.0, 9.0), (60.0, 60.0)),
     "strands": ((9.0, 0.7), (40.0, 12.0)),
 }
+
+
+@functools.cache
+def _sensor() -> torch.Tensor:
+    """(3, 2 TILE, 2 TILE) fine noise in each channel, and half as much grain in all of them."""
+    return _tile("fine") + 0.5 * _tile("grain")
 
 
 @functools.cache

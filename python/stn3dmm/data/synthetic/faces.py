@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import operator
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
 
 import torch
 from torch.utils.data import Dataset
@@ -25,17 +26,22 @@ REMEMBERED = 16  # persons, for views in a row
 
 
 @contextlib.contextmanager
-def one_thread() -> Iterator[None]:
-    """Within it PyTorch uses one thread: steps of microseconds lose more by waiting for a second one than it brings.
+def threads_of_one(count: int) -> Iterator[Callable[..., Iterable[Any]]]:
+    """A `map` over so many threads, in each of which PyTorch uses one.
 
-    Much more, where other programs run; the workers of a data loader have one thread each anyway.
+    Steps of microseconds lose more by waiting for a second thread than it brings, and much more where other programs
+    run. So images are shared out, not the steps of one. The workers of a data loader have one thread each anyway.
     """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)  # threads that start from now on begin with it
     try:
-        yield
+        if count == 1:
+            yield map
+        else:
+            with ThreadPoolExecutor(count) as pool:
+                yield pool.map
     finally:
-        torch.set_num_threads(threads)
+        torch.set_num_threads(before)
 
 
 class SyntheticSamples(NamedTuple):
@@ -72,7 +78,7 @@ class SyntheticFaces(Dataset[SyntheticSamples]):
         seed: any whole number of 0 or more.
 
     A `torch.utils.data.Dataset`: a `DataLoader` collates its samples, and asks for whole batches at once, which is
-    the fast way. Works on the CPU, in one thread: for more speed give the loader more workers.
+    the fast way. Works on the CPU; `batch` shares its images out to as many threads as PyTorch may use.
 
     Raises:
         ValueError: a negative seed or index, a count below 1.
@@ -114,7 +120,7 @@ class SyntheticFaces(Dataset[SyntheticSamples]):
 
     def batch(self, indices: Sequence[int] | torch.Tensor) -> SyntheticSamples:
         """The images with these indices, 0 or more, in this order."""
-        return _joined(list(self._chunks(self._wanted(indices))))
+        return _joined(self._chunks(self._wanted(indices)))
 
     def _wanted(self, indices: Sequence[int] | torch.Tensor) -> list[tuple[int, int]]:
         """The identity and the view of each index."""
@@ -132,16 +138,30 @@ class SyntheticFaces(Dataset[SyntheticSamples]):
             raise ValueError(f"SyntheticFaces.views: identity must be 0 or more; got {identity}.")
         if operator.index(count) < 1:
             raise ValueError(f"SyntheticFaces.views: count must be 1 or more; got {count}.")
-        return _joined(list(self._chunks([(identity, view) for view in range(count)])))
+        return _joined(self._chunks([(identity, view) for view in range(count)]))
 
-    def _chunks(self, wanted: list[tuple[int, int]]) -> Iterator[SyntheticSamples]:
-        for first in range(0, len(wanted), CHUNK):
-            with torch.no_grad(), one_thread():
-                chunk = self._chunk(wanted[first : first + CHUNK])
-            yield chunk
+    def _chunks(self, wanted: list[tuple[int, int]]) -> list[SyntheticSamples]:
+        chunks = [wanted[first : first + CHUNK] for first in range(0, len(wanted), CHUNK)]
+        threads = min(torch.get_num_threads(), len(chunks))
+        made: list[SyntheticSamples] = []
+        with threads_of_one(threads) as run:
+            for first in range(0, len(chunks), threads):
+                together = chunks[first : first + threads]
+                missing = dict.fromkeys(
+                    number for chunk in together for number, _ in chunk if number not in self._people
+                )
+                self._people |= zip(missing, run(self._person, missing), strict=True)
+                made += run(self._chunk, together)
+                for number in list(self._people)[:-REMEMBERED]:
+                    del self._people[number]
+        return made
 
+    def _person(self, number: int) -> Person:
+        return draw_person(self.model, self.config, self.seed, number)
+
+    @torch.no_grad()
     def _chunk(self, wanted: list[tuple[int, int]]) -> SyntheticSamples:
-        people = [self._person(identity) for identity, _ in wanted]
+        people = [self._people[identity] for identity, _ in wanted]
         views = [draw_view(self.model, self.config, (self.seed, *pair)) for pair in wanted]
         posed = self._stage.pose(people, views)
         drawn = self._stage.draw(people, views, posed)
@@ -166,13 +186,6 @@ class SyntheticFaces(Dataset[SyntheticSamples]):
             view=torch.tensor([view for _, view in wanted]),
         )
 
-    def _person(self, number: int) -> Person:
-        if number not in self._people:
-            if len(self._people) >= REMEMBERED:
-                self._people.pop(next(iter(self._people)))
-            self._people[number] = draw_person(self.model, self.config, self.seed, number)
-        return self._people[number]
-
     def _inside(self, points: torch.Tensor) -> torch.Tensor:
         H, W = self.config.image_size
         x, y = points[..., 0], points[..., 1]
@@ -182,25 +195,26 @@ class SyntheticFaces(Dataset[SyntheticSamples]):
         self, wanted: list[tuple[int, int]], posed: Posed, drawn: Drawn
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """The images (B, 3, H, W) and the opacity (B, 1, H, W) of what lies before the persons."""
-        H, W = self.config.image_size
-        images, opacities = [], []
+        B, (H, W) = len(wanted), self.config.image_size
+        photographs, opacity = torch.empty(B, 3, H, W), torch.zeros(B, 1, H, W)
+        clear = 1 - drawn.coverage
         for b, pair in enumerate(wanted):
             key = (self.seed, *pair)
-            background = paint_background(Draws(*key, BACKGROUND), H, W)
-            image = background.mul_(1 - drawn.coverage[b]).add_(drawn.image[b])
-            occluder, opacity = Draws(*key, OCCLUDER), torch.zeros(H, W)
+            image = paint_background(Draws(*key, BACKGROUND), H, W).mul_(clear[b]).add_(drawn.image[b])
+            occluder = Draws(*key, OCCLUDER)
             if occluder.chance(self.config.occluder):
                 layer = paint_occluder(occluder, H, W, _box(posed.points[b]))
-                opacity = layer.opacity
-                image += opacity * (layer.colour - image)
-            image = photograph(Draws(*key, CAMERA), image, self.config) if self.config.camera else image
-            images.append(image)
-            opacities.append(opacity[None])
-        return torch.stack(images), torch.stack(opacities)
+                opacity[b, 0] = layer.opacity
+                image.lerp_(layer.colour, layer.opacity)
+            if self.config.camera:
+                photograph(Draws(*key, CAMERA), image, self.config, photographs[b])
+            else:
+                photographs[b] = image
+        return photographs, opacity
 
 
 def _box(points: torch.Tensor) -> Box:
-    low, high = points[:, :2].amin(dim=0).tolist(), points[:, :2].amax(dim=0).tolist()
+    low, high = (bound.tolist() for bound in torch.aminmax(points[:, :2].mT.contiguous(), dim=1))
     return Box((low[0] + high[0]) / 2, (low[1] + high[1]) / 2, max(high[0] - low[0], high[1] - low[1]) / 2)
 
 

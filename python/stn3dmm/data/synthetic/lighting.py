@@ -40,23 +40,20 @@ class Light:
     gloss: float  # strength of the skin's highlights
 
 
-class Lights(NamedTuple):
-    """The light of B images."""
-
-    ambient: torch.Tensor  # (B, 3)
-    rise: torch.Tensor  # (B, 3)
-    directions: torch.Tensor  # (B, 2, 3)
-    colours: torch.Tensor  # (B, 2, 3)
-    gloss: torch.Tensor  # (B,)
-
-
 @dataclasses.dataclass(frozen=True, eq=False)
 class Shadows:
     """What the mean face hides from itself."""
 
     directions: np.ndarray  # (D, 3) model frame, unit length
-    lit: torch.Tensor  # (D, P, Q) 0..1, whether the light from there arrives, softened
-    open: torch.Tensor  # (P, Q) 0..1, how much of the light from everywhere arrives
+    lit: torch.Tensor  # (D, P Q) 0..1, whether the light from there arrives, softened
+    open: torch.Tensor  # (P Q,) 0..1, how much of the light from everywhere arrives
+
+
+class Shade(NamedTuple):
+    """What a face in the light hides from itself."""
+
+    open: torch.Tensor  # (n,) share of the light from everywhere that arrives
+    lamps: list[torch.Tensor]  # (n,) share of each lamp's light that arrives
 
 
 def draw_light(draws: Draws, config: SyntheticConfig) -> Light:
@@ -70,17 +67,6 @@ def draw_light(draws: Draws, config: SyntheticConfig) -> Light:
     base = tuple(value + 0.16 * brightness * contrast for value in ambient)
     rise = tuple(lift * value for value in base)
     return Light((base[0], base[1], base[2]), (rise[0], rise[1], rise[2]), (main, second), draws.uniform(0.0, 0.22))
-
-
-def together(lights: list[Light]) -> Lights:
-    """The light of several images as tensors."""
-    return Lights(
-        torch.tensor([light.ambient for light in lights]),
-        torch.tensor([light.rise for light in lights]),
-        torch.tensor([[lamp.direction for lamp in light.lamps] for light in lights]),
-        torch.tensor([[lamp.colour for lamp in light.lamps] for light in lights]),
-        torch.tensor([light.gloss for light in lights]),
-    )
 
 
 def _lamp(draws: Draws, strength: float, lowest: float, nearest: float) -> Lamp:
@@ -101,7 +87,7 @@ def shadows(grid_shape: tuple[int, int]) -> Shadows:
     beside = np.sqrt(1 - y * y)
     towards = np.stack([beside * np.cos(around), y, beside * np.sin(around)], axis=1)
     mean, _ = embedded_model(grid_shape).tensors()
-    normal = grid_normals(mean.reshape(*grid_shape, 3)).reshape(-1, 3)
+    normal = grid_normals(mean.mT.reshape(3, *grid_shape))
     seen = []
     rotations = torch.from_numpy(_looking(towards)).float()
     for first in range(0, DIRECTIONS, 16):
@@ -109,9 +95,10 @@ def shadows(grid_shape: tuple[int, int]) -> Shadows:
         points = turned * torch.tensor([1.0, -1.0, 1.0])
         seen.append(stn3dmm_cuda.visibility(points.contiguous(), grid_shape=grid_shape, tolerance=1.0))
     lit = torch.cat(seen).reshape(-1, 1, *grid_shape)
-    facing = (normal @ torch.from_numpy(towards).float().mT).clamp_min(0).mT.reshape(lit.shape)
+    facing = (torch.from_numpy(towards).float() @ normal).clamp_min(0).reshape(lit.shape)
     arriving = (lit * facing).sum(0) / facing.sum(0).clamp_min(1.0)
-    return Shadows(towards, _softened(_softened(lit))[:, 0], _softened(arriving[None])[0, 0])
+    openness = 0.25 + 0.75 * _softened(arriving[None])
+    return Shadows(towards, _softened(_softened(lit)).flatten(1), openness.flatten())
 
 
 def _looking(towards: np.ndarray) -> np.ndarray:
@@ -127,68 +114,73 @@ def _softened(maps: torch.Tensor) -> torch.Tensor:
 
 
 def grid_normals(vertices: torch.Tensor) -> torch.Tensor:
-    """Normals (..., P, Q, 3) of a grid of vertices in a frame with y up, by central differences."""
+    """Normals (3, P Q) of a grid of vertices (3, P, Q) in a frame with y up, by central differences."""
     down, right = torch.empty_like(vertices), torch.empty_like(vertices)
-    torch.sub(vertices[..., 2:, :, :], vertices[..., :-2, :, :], out=down[..., 1:-1, :, :])
-    torch.sub(vertices[..., :, 2:, :], vertices[..., :, :-2, :], out=right[..., :, 1:-1, :])
-    for edge, inner, sign in ((0, 1, 1), (-1, -2, -1)):
-        down[..., edge, :, :] = sign * (vertices[..., inner, :, :] - vertices[..., edge, :, :])
-        right[..., :, edge, :] = sign * (vertices[..., :, inner, :] - vertices[..., :, edge, :])
-    (a, b, c), (d, e, f) = down.unbind(-1), right.unbind(-1)
-    normal = torch.stack([b * f - c * e, c * d - a * f, a * e - b * d], dim=-1)
-    return normal / (normal * normal).sum(-1, keepdim=True).sqrt().clamp_min(1e-12)
+    torch.sub(vertices[:, 2:], vertices[:, :-2], out=down[:, 1:-1])
+    torch.sub(vertices[:, :, 2:], vertices[:, :, :-2], out=right[:, :, 1:-1])
+    for first, second, edge in ((0, 1, 0), (-2, -1, -1)):
+        torch.sub(vertices[:, second], vertices[:, first], out=down[:, edge])
+        torch.sub(vertices[:, :, second], vertices[:, :, first], out=right[:, :, edge])
+    return cross(down.flatten(1), right.flatten(1))
 
 
-def arriving_light(shade: Shadows, rotation: torch.Tensor, lights: Lights) -> torch.Tensor:
-    """(B, 2, P, Q) how much of either lamp's light the face does not hide from itself, rotation (B, 3, 3)."""
-    towards = (rotation[:, None] * lights.directions[..., None]).sum(dim=2).double().numpy()  # model frame
-    near = np.stack([[shade.directions @ lamp for lamp in lamps] for lamps in towards])  # (B, 2, D)
-    order = np.argsort(-near, axis=-1, kind="stable")[..., : NEIGHBOURS + 1]
-    closest = np.take_along_axis(near, order, axis=-1)
-    weight = closest[..., :-1] - closest[..., -1:]
-    weights = torch.from_numpy(weight / weight.sum(axis=-1, keepdims=True)).float()[..., None, None]
-    index = torch.from_numpy(order)
-    total = shade.lit[index[..., 0]] * weights[:, :, 0]
-    for k in range(1, NEIGHBOURS):
-        total += shade.lit[index[..., k]] * weights[:, :, k]
-    return total
+def cross(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """The unit vectors (3, n) across a and b (3, n)."""
+    (ax, ay, az), (bx, by, bz) = a, b
+    x = (ay * bz).addcmul_(az, by, value=-1)
+    y = (az * bx).addcmul_(ax, bz, value=-1)
+    z = (ax * by).addcmul_(ay, bx, value=-1)
+    scale = (x * x).addcmul_(y, y).addcmul_(z, z).clamp_min_(1e-24).rsqrt_()
+    return torch.stack([x.mul_(scale), y.mul_(scale), z.mul_(scale)])
 
 
-def light_skin(
-    normals: torch.Tensor, lights: Lights, openness: torch.Tensor | None = None, arriving: torch.Tensor | None = None
-) -> torch.Tensor:
-    """The light (B, 3, n) on surfaces.
+def shade_face(shadow: Shadows, rotation: np.ndarray, light: Light) -> Shade:
+    """The light that reaches the vertices of a face, turned by a rotation (3, 3)."""
+    shares = []
+    for lamp in light.lamps:
+        towards = (rotation * np.array(lamp.direction)[:, None]).sum(axis=0)  # model frame
+        near = (shadow.directions * towards).sum(axis=1)
+        order = np.argsort(-near, kind="stable")[: NEIGHBOURS + 1]
+        weights = near[order[:-1]] - near[order[-1]]
+        weights /= weights.sum()
+        (first, weight), *others = zip(order.tolist(), weights.tolist(), strict=False)
+        share = shadow.lit[first] * weight
+        for k, weight in others:
+            share.add_(shadow.lit[k], alpha=weight)
+        shares.append(share)
+    return Shade(shadow.open, shares)
+
+
+def _column(colour: Colour) -> torch.Tensor:
+    return torch.tensor(colour)[:, None]
+
+
+def light_skin(normals: torch.Tensor, light: Light, shade: Shade | None = None) -> torch.Tensor:
+    """The light (3, n) on surfaces.
 
     Args:
-        normals: (B, n, 3) view frame.
-        lights: of the images.
-        openness: (n,) share of the light from everywhere that arrives; None = all.
-        arriving: (B, 2, n) share of the lamps' light that arrives; None = all.
+        normals: (3, n) view frame.
+        light: of the image.
+        shade: what of it arrives; None = all.
     """
-    x, y, z = normals[:, None].unbind(-1)  # (B, 1, n) each
-    total = lights.ambient[..., None] + lights.rise[..., None] * y
-    if openness is not None:
-        total = total * (0.25 + 0.75 * openness)
-    wrap = torch.tensor(SCATTER)[:, None]
-    for k in range(2):
-        dx, dy, dz = lights.directions[:, k, :, None, None].unbind(1)
-        facing = x * dx + y * dy + z * dz
-        if arriving is not None:
-            total += arriving[:, k, None] * ((facing + wrap) * (lights.colours[:, k, :, None] / (1 + wrap))).clamp_(
-                min=0
-            )
-        else:
-            total += ((facing + wrap) * (lights.colours[:, k, :, None] / (1 + wrap))).clamp_(min=0)
+    x, y, z = normals
+    total: torch.Tensor = (_column(light.rise) * y).add_(_column(light.ambient))
+    if shade is not None:
+        total *= shade.open
+    wrap = _column(SCATTER)
+    for k, lamp in enumerate(light.lamps):
+        dx, dy, dz = lamp.direction
+        facing = (x * dx).add_(y, alpha=dy).add_(z, alpha=dz)
+        lit = (facing + wrap).mul_(_column(lamp.colour) / (1 + wrap)).clamp_min_(0)
+        total += lit if shade is None else lit.mul_(shade.lamps[k])
     return total
 
 
-def highlights(normals: torch.Tensor, lights: Lights) -> torch.Tensor:
-    """The main lamp's reflections (B, 1, n) on skin with normals (B, n, 3), view frame."""
-    half = lights.directions[:, 0] + torch.tensor([0.0, 0.0, 1.0])
-    half = half / (half * half).sum(-1, keepdim=True).sqrt()
-    x, y, z = normals[:, None].unbind(-1)
-    hx, hy, hz = half[:, :, None, None].unbind(1)
-    near = (x * hx + y * hy + z * hz).clamp_min(0)
+def highlights(normals: torch.Tensor, light: Light) -> torch.Tensor:
+    """The main lamp's reflections (n,) on skin with normals (3, n), view frame."""
+    x, y, z = light.lamps[0].direction
+    hx, hy, hz = (np.array([x, y, z + 1]) / math.hypot(x, y, z + 1)).tolist()  # halfway to the viewer
+    near: torch.Tensor = (normals[0] * hx).add_(normals[1], alpha=hy).add_(normals[2], alpha=hz).clamp_min_(0)
     for _ in range(4):  # to the 16th power
-        near = near * near
-    return near * (lights.gloss * lights.colours[:, 0, 1])[:, None, None]
+        near.mul_(near)
+    return near.mul_(light.gloss * light.lamps[0].colour[1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 import numpy as np
 import torch
@@ -14,11 +15,9 @@ from stn3dmm.morphable_model import MorphableModel
 
 from .atlas import atlas
 from .body import JOINT, SHAPES, TURNING, body_parts, head_share
-from .colouring import colour_faces, colour_parts
+from .colouring import colour_face, colour_parts
 from .config import SyntheticConfig
-from .lighting import together
 from .people import Person, View
-from .regions import regions
 
 BODY_TURN = (0.35, 0.15, 0.25)  # share of the head's yaw, pitch and roll that the shoulders follow
 ROOM = 0.03  # of the image's size, left free around the face's box
@@ -68,14 +67,16 @@ class Stage:
         B = len(views)
         rotation = stn3dmm_cuda.axis_angle_to_matrix(r)
         turned = stn3dmm_cuda.project(vertices, rotation, r.new_zeros(B, 2), r.new_ones(B))
-        low, high = turned[..., :2].amin(dim=1).double().numpy(), turned[..., :2].amax(dim=1).double().numpy()
+        low, high = (bound.double().numpy() for bound in torch.aminmax(turned[..., :2].mT.contiguous(), dim=2))
         placed = [self._place(view, low[b], high[b]) for b, view in enumerate(views)]
         theta = torch.cat([r, torch.tensor(placed, dtype=torch.float32), alpha], dim=1)
         pose = stn3dmm_cuda.pose(theta)
         points = stn3dmm_cuda.project(vertices, pose.rotation, pose.translation, pose.scale)
-        parts = torch.stack([self._parts(person, vertices[b]) for b, person in enumerate(people)])
+        parts = np.stack([self._parts(person, vertices[b].numpy()) for b, person in enumerate(people)])
         angles = [rotation_vector(*(s * a for s, a in zip(BODY_TURN, view.angles, strict=True))) for view in views]
-        return Posed(theta, points, _project_parts(parts, pose, torch.tensor(angles)), pose.rotation)
+        return Posed(
+            theta, points, _project_parts(torch.from_numpy(parts).float(), pose, torch.tensor(angles)), pose.rotation
+        )
 
     def _place(self, view: View, low: np.ndarray, high: np.ndarray) -> tuple[float, float, float]:
         """t and log s for a face whose box at scale 1 and t = 0 reaches from low to high."""
@@ -88,10 +89,10 @@ class Stage:
         t = border + (free - 2 * border) * np.array(view.place) - scale * low
         return float(t[0]), float(t[1]), float(np.log(scale))
 
-    def _parts(self, person: Person, vertices: torch.Tensor) -> torch.Tensor:
+    def _parts(self, person: Person, vertices: np.ndarray) -> np.ndarray:
         shape = (*self.model.grid_shape, 3)
-        parts = body_parts(vertices.reshape(shape), self.mean.reshape(shape), self.bridge, person.style)
-        return torch.cat([part.reshape(-1, 3) for part in parts.values()])
+        parts = body_parts(vertices.reshape(shape), self.model.mean.reshape(shape), self.bridge, person.style)
+        return np.concatenate([part.reshape(-1, 3) for part in parts.values()])
 
     def draw(self, people: list[Person], views: list[View], posed: Posed) -> Drawn:
         """Renders everybody."""
@@ -102,7 +103,7 @@ class Stage:
         offsets = SAMPLES[self.config.samples]
         totals: list[torch.Tensor] = []
         for right, down in offsets:
-            moved = points - torch.tensor([right, down, 0.0])
+            moved = points - torch.tensor([right, down, 0.0]) if right or down else points
             fragments = stn3dmm_cuda.rasterize(moved, layout.faces, (H, W))
             drawn = (fragments.face >= 0).float()[:, None]
             face = drawn * (fragments.face < layout.face_count)[:, None]
@@ -118,17 +119,28 @@ class Stage:
     def _colours(self, people: list[Person], views: list[View], posed: Posed) -> torch.Tensor:
         """The atlases (B, 3, h, w) under the light of the views."""
         P, Q = self.model.grid_shape
-        layout, lights = atlas((P, Q)), together([view.light for view in views])
-        hairy = (1 - regions((P, Q)).hairline[::2, ::2] / 8).clamp(0, 1)
-        matt = torch.stack([hairy if person.style.hair else torch.ones(P, Q) for person in people])
-        points = posed.points.reshape(-1, P, Q, 3)
+        layout = atlas((P, Q))
         _, tall, wide = layout.tiles["face"]
-        colours = points.new_zeros(len(people), 3, *layout.size)
-        colours[:, :, :tall, :wide] = colour_faces(
-            [person.texture for person in people], matt, points, posed.rotation, lights
-        )
-        colour_parts(colours[:, :, tall:], layout, [person.parts for person in people], posed.parts, lights)
+        colours = posed.points.new_empty(len(people), 3, *layout.size)
+        rotations = posed.rotation.double().numpy()
+        for b, (person, view) in enumerate(zip(people, views, strict=True)):
+            face, parts = _upright(posed.points[b]), _upright(posed.parts[b])
+            colour_face(
+                colours[b, :, :tall, :wide],
+                person.texture,
+                face.reshape(3, P, Q),
+                rotations[b],
+                view.light,
+                person.style.hair,
+            )
+            colour_parts(colours[b, :, tall:], layout, person.parts, person.style, parts, view.light)
         return colours
+
+
+def _upright(points: torch.Tensor) -> torch.Tensor:
+    """Points (n, 3) pixels as (3, n) with y up."""
+    x, y, z = points.unbind(1)
+    return torch.stack([x, -y, z])
 
 
 def _project_parts(parts: torch.Tensor, pose: stn3dmm_cuda.Pose, body: torch.Tensor) -> torch.Tensor:
@@ -143,13 +155,14 @@ def _project_parts(parts: torch.Tensor, pose: stn3dmm_cuda.Pose, body: torch.Ten
     return placed * pose.scale[:, None, None] + F.pad(pose.translation, (0, 1))[:, None]
 
 
+@functools.cache
 def _head_shares() -> torch.Tensor:
     """(M,) 1 where a vertex of a part follows the head, 0 where it follows the body."""
     shares = []
     for name, (rows, columns) in SHAPES.items():
-        share = head_share(name) if name in TURNING else torch.ones(rows)
-        shares.append(share[:, None].expand(rows, columns).flatten())
-    return torch.cat(shares)
+        share = head_share(name) if name in TURNING else np.ones(rows, np.float32)
+        shares.append(np.repeat(share, columns))
+    return torch.from_numpy(np.concatenate(shares))
 
 
 def _covered(points: torch.Tensor, fragments: stn3dmm_cuda.Fragments, face_count: int) -> torch.Tensor:

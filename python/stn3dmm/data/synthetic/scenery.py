@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 
 from .complexion import SKIN, between, doubled
-from .draws import Colour, Draws
+from .draws import Colour, Draws, planes
 
 BACKGROUNDS = ("gradient", "clouds", "stripes", "lamps", "checker", "room")
 OCCLUDERS = ("hand", "card", "ball", "scarf")
@@ -36,10 +36,6 @@ def _plane(H: int, W: int) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.arange(W, dtype=torch.float32)[None], torch.arange(H, dtype=torch.float32)[:, None]
 
 
-def _solid(colour: Colour, H: int, W: int) -> torch.Tensor:
-    return torch.tensor(colour)[:, None, None].expand(3, H, W)
-
-
 def paint_background(draws: Draws, H: int, W: int) -> torch.Tensor:
     """(3, H, W): a plain wall, a pattern, a room or lights, a little out of focus."""
     return doubled(_background(draws, H // 2 + 1, W // 2 + 1))[:, :H, :W]
@@ -54,9 +50,9 @@ def _background(draws: Draws, H: int, W: int) -> torch.Tensor:
         image = _room(draws, first, H, W)
     else:
         pattern = _pattern(draws, kind, H, W)
-        image = _solid(first, H, W) + pattern * (torch.tensor(second) - torch.tensor(first))[:, None, None]
+        image = torch.lerp(planes(first), planes(second), pattern)
     uneven = draws.uniform(0, 0.12) * draws.noise("clouds", H, W)
-    return (image * (1 + uneven)).clamp_(0, 1)
+    return image.mul_(uneven.add_(1)).clamp_(0, 1)
 
 
 def _pattern(draws: Draws, kind: str, H: int, W: int) -> torch.Tensor:
@@ -81,32 +77,38 @@ def _wave(draws: Draws, H: int, W: int, cycles: float) -> torch.Tensor:
 
 def _lamps(draws: Draws, base: Colour, H: int, W: int) -> torch.Tensor:
     """Discs of light, out of focus."""
-    image = (_solid(base, H, W) * 0.6).clone()
+    image = (planes(base) * 0.6).expand(3, H, W).clone()
     x, y = _plane(H, W)
     side = min(H, W)
     for _ in range(6):
-        radius = draws.uniform(0.04, 0.22) * side
-        across = ((x - draws.uniform(0, W)) ** 2 + (y - draws.uniform(0, H)) ** 2).sqrt()
-        opacity = ((radius - across) / (draws.uniform(0.1, 0.8) * radius)).clamp(0, 1) * draws.uniform(0.2, 0.8)
-        image += opacity * (torch.tensor(draws.colour(0.2, 1.0))[:, None, None] - image)
+        radius, u, v = draws.uniform(0.04, 0.22) * side, draws.uniform(0, W), draws.uniform(0, H)
+        rows, columns = _reach(v, radius, H), _reach(u, radius, W)
+        across = ((x[:, columns] - u) ** 2 + (y[rows] - v) ** 2).sqrt_()
+        opacity = ((radius - across) / (draws.uniform(0.1, 0.8) * radius)).clamp_(0, 1) * draws.uniform(0.2, 0.8)
+        image[:, rows, columns].lerp_(planes(draws.colour(0.2, 1.0)), opacity)
     return image
+
+
+def _reach(middle: float, radius: float, size: int) -> slice:
+    """The pixels of a row or column of so many that lie within a radius."""
+    return slice(max(math.ceil(middle - radius), 0), min(math.floor(middle + radius) + 1, size))
 
 
 def _room(draws: Draws, base: Colour, H: int, W: int) -> torch.Tensor:
     """Upright boxes: shelves, windows, doors."""
-    image = _solid(base, H, W).clone()
+    image = planes(base).expand(3, H, W).clone()
     for _ in range(7):
         rows, columns = sorted((draws.uniform(0, H), draws.uniform(0, H))), draws.uniform(0, W)
         wide = draws.uniform(0.04, 0.4) * W
-        part = image[:, int(rows[0]) : int(rows[1]) + 1, int(columns) : int(columns + wide) + 1]
-        part.copy_(_solid(draws.colour(), part.shape[1], part.shape[2]))
+        image[:, int(rows[0]) : int(rows[1]) + 1, int(columns) : int(columns + wide) + 1] = planes(draws.colour())
     return image
 
 
 def paint_occluder(draws: Draws, H: int, W: int, face: Box) -> Layer:
     """Something before a part of the face."""
     kind = OCCLUDERS[draws.below(len(OCCLUDERS))]
-    x, y = _plane(H, W)
+    step = 2 if kind == "hand" else 1  # a hand is smooth enough to be drawn on every other pixel
+    x, y = (step * axis for axis in _plane(H // step + step - 1, W // step + step - 1))
     if kind == "scarf":
         return _scarf(draws, (x - face.x) / face.size, (y - face.y) / face.size, face.size)
     towards, away = draws.uniform(0, 2 * math.pi), draws.uniform(0.3, 0.9)
@@ -116,7 +118,8 @@ def paint_occluder(draws: Draws, H: int, W: int, face: Box) -> Layer:
     dy = y - (face.y + away * face.size * math.sin(towards))
     # Half face sizes; u points away from the face.
     u, v = dx * cosine + dy * sine, dy * cosine - dx * sine
-    return {"hand": _hand, "card": _card, "ball": _ball}[kind](draws, u, v, face.size)
+    layer = {"hand": _hand, "card": _card, "ball": _ball}[kind](draws, u, v, face.size)
+    return Layer(layer.colour[:, :H, :W], layer.opacity[:H, :W])
 
 
 def _card(draws: Draws, u: torch.Tensor, v: torch.Tensor, size: float) -> Layer:
@@ -124,7 +127,7 @@ def _card(draws: Draws, u: torch.Tensor, v: torch.Tensor, size: float) -> Layer:
     inside = torch.minimum(draws.uniform(0.2, 0.55) - u.abs(), draws.uniform(0.2, 0.45) - v.abs())
     H, W = inside.shape
     printed = 1 - 0.5 * ((draws.noise("strands", H, W) > 0.4) & (inside > 0.12)).float()
-    colour = torch.tensor(draws.colour())[:, None, None] * draws.uniform(0.6, 1.0)
+    colour = planes(draws.colour()) * draws.uniform(0.6, 1.0)
     return Layer(colour * printed, (inside * size + 0.5).clamp(0, 1))
 
 
@@ -133,7 +136,7 @@ def _ball(draws: Draws, u: torch.Tensor, v: torch.Tensor, size: float) -> Layer:
     radius = draws.uniform(0.25, 0.5)
     squared = (u * u + (v * draws.uniform(0.8, 1.5)) ** 2) / radius**2
     shade = 0.45 + 0.55 * (1 - squared).clamp_min(0).sqrt() + (0.15 / radius) * (u + v)
-    colour = torch.tensor(draws.colour())[:, None, None] * draws.uniform(0.6, 1.0)
+    colour = planes(draws.colour()) * draws.uniform(0.6, 1.0)
     return Layer((colour * shade).clamp(0, 1), ((1 - squared) * (radius * size / 2) + 0.5).clamp(0, 1))
 
 
@@ -144,12 +147,12 @@ def _scarf(draws: Draws, u: torch.Tensor, v: torch.Tensor, size: float) -> Layer
     H, W = inside.shape
     folds = 0.75 + 0.22 * draws.noise("clouds", H, W) + 0.35 * (3 * inside).clamp(0, 1)
     weave = 1 + 0.25 * ((12 * (v - top)).floor().remainder(2) if draws.chance(0.4) else 0 * v)
-    colour = torch.tensor(draws.colour())[:, None, None] * draws.uniform(0.6, 1.0)
+    colour = planes(draws.colour()) * draws.uniform(0.6, 1.0)
     return Layer((colour * (folds * weave)).clamp(0, 1), (inside * size + 0.5).clamp(0, 1))
 
 
 def _hand(draws: Draws, u: torch.Tensor, v: torch.Tensor, size: float) -> Layer:
-    """A flat hand that reaches from outside over the face; u and v in half face sizes."""
+    """A flat hand that reaches from outside over the face; u and v, of every other pixel, in half face sizes."""
     scale = draws.uniform(0.85, 1.15)
     mirror = -1.0 if draws.chance(0.5) else 1.0
     spread = draws.uniform(0.02, 0.16)
@@ -159,17 +162,19 @@ def _hand(draws: Draws, u: torch.Tensor, v: torch.Tensor, size: float) -> Layer:
         limbs.append((-0.1, base, -0.1 - length * (1 - 0.3 * slope**2), base + slope * length, 0.082))
     limbs.append((0.25, -0.25, -0.12, -0.52, 0.09))
     u, v = u / scale, v * (mirror / scale)
-    inside = torch.full_like(u + v, -10.0)
-    rounded = torch.zeros_like(inside)
+    inside = torch.full_like(u, -10.0)
+    rounded = torch.zeros_like(u)
     for u0, v0, u1, v1, radius in limbs:
         du, dv = u1 - u0, v1 - v0
-        along = (((u - u0) * du + (v - v0) * dv) / (du * du + dv * dv)).clamp(0, 1)
-        squared = (u - u0 - along * du) ** 2 + (v - v0 - along * dv) ** 2
+        x, y = u - u0, v - v0
+        along = (x * (du / (du * du + dv * dv))).add_(y, alpha=dv / (du * du + dv * dv)).clamp_(0, 1)
+        squared = x.sub_(along, alpha=du).square_().add_(y.sub_(along, alpha=dv).square_())
         depth = radius - squared.sqrt()
-        height = (1 - squared / radius**2).clamp_min(0).sqrt()
+        height = (1 - squared / radius**2).clamp_min_(0).sqrt_()
         rounded = torch.where(depth > inside.clamp_min(0), height, rounded)
         inside = torch.maximum(inside, depth)
-    skin = torch.tensor(between(SKIN, draws.uniform(0, 1)))[:, None, None]
+    inside, rounded = doubled(torch.stack([inside, rounded]))
     light = draws.uniform(0.65, 1.0)
-    fold = torch.tensor((0.12, 0.25, 0.28))[:, None, None] * (1 - rounded)
+    skin = planes(between(SKIN, draws.uniform(0, 1)))
+    fold = planes((0.12, 0.25, 0.28)) * (1 - rounded)
     return Layer(skin * (light * (0.62 + 0.38 * rounded) * (1 - fold)), (inside * (size * scale) + 0.5).clamp(0, 1))
