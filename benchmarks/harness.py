@@ -48,6 +48,16 @@ class WallClock:
         return end - start
 
 
+class ThreadClock:
+    """The processor time of this thread: what other programs take of the processor does not count."""
+
+    def mark(self) -> float:
+        return time.thread_time()
+
+    def seconds(self, start: float, end: float) -> float:
+        return end - start
+
+
 class EventClock:
     """A GPU's time, by events in the current stream: the processor runs ahead and is not waited for between calls."""
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import math
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
@@ -31,16 +30,6 @@ ZBUFFERS = (112, 224, 448)  # pixels along a side
 BIASES = (0.0, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)  # image pixels
 CHECKED = 5  # vertices of each pose at which the second brute force is asked
 SHARE = 0.75  # of the image's height for the mesh, seen from the front
-
-
-class ThreadClock:
-    """The processor time of this thread: what other programs take of the processor does not count."""
-
-    def mark(self) -> float:
-        return time.thread_time()
-
-    def seconds(self, start: float, end: float) -> float:
-        return end - start
 
 
 class View(NamedTuple):
@@ -159,7 +148,7 @@ def cost(mesh: Mesh, repeats: int) -> dict[str, Any]:
     }
     for side in ZBUFFERS:
         cases[f"zbuffer_{side}"] = lambda side=side: methods.depth_before(points, mesh.faces, side) <= 1.0  # type: ignore[misc]
-    timings = harness.interleave(cases, repeats, clock=ThreadClock())
+    timings = harness.interleave(cases, repeats, clock=harness.ThreadClock())
     return {
         "mesh": mesh.name,
         "N": len(points),

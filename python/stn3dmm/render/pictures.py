@@ -91,25 +91,14 @@ def render_texture(
     lights: Lights | None = None,
     supersampling: int = 2,
 ) -> Rendering:
-    """Draws a face whose vertices form a texture grid, with its texture.
+    """Draws a face whose vertices form a texture grid, with its texture: `render` with texels for colours.
 
     Args:
         points: (B, N, 3) pixels and depth, N = P Q.
         grid_shape: (P, Q).
         texture: (B, C, p, q), or (1, C, p, q) for all images; its corners lie on the corners of the grid, so that a
             texture of P x Q, as `flatten` gives it, has one texel a vertex, and a finer one has texels between them.
-        image_size: (H, W).
-        lights: what shines on the face; None = the texture as it is.
-        supersampling: samples along each side of a pixel; 1 leaves edges hard.
-
-    Returns:
-        `Rendering`: image (B, C, H, W), coverage (B, 1, H, W), depth (B, 1, H, W).
-
-    Differentiable: with respect to texture, lights and points; silhouettes have no gradient.
-
-    Raises:
-        ValueError: shapes that do not match, a supersampling below 1.
-        TypeError: dtypes that do not go together.
+        image_size, lights, supersampling: as of `render`, and so are what is returned, raised and differentiable.
 
     Example:
         >>> square = torch.tensor([[[0.0, 0, 0], [2, 0, 0], [0, 2, 0], [2, 2, 0]]])
