@@ -39,7 +39,7 @@ NVCC_FLAGS = [
     "-std=c++17",
     "-O3",
     "-Werror=all-warnings",
-    "-Xptxas=-v",  # the report that tests/test_cuda_build.py reads
+    "-Xptxas=-v",  # the report that tests/test_cuda_library.py reads
     f"-Xcompiler={','.join([*HIDDEN, *WARNINGS])}",
 ]
 # CPU and CUDA agree in every bit on which point lies in which triangle: an edge evaluated with a fused multiply-add,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import ModuleType
 
 import pytest
 import torch
 from hypothesis import settings
 
 from .backends import BACKENDS, Backend, available
+from .cuda_builds import load_build_cuda
 from .stn3dmm.conftest import basel, embedded, real_data
 
 __all__ = ["basel", "embedded", "real_data"]
@@ -31,6 +33,12 @@ def emulated() -> Backend:
     if lacking is not None:
         pytest.skip(f"emulated: {lacking}")
     return BACKENDS["emulated"].create()
+
+
+@pytest.fixture(scope="session")
+def build_cuda() -> ModuleType:
+    """csrc/build_cuda.py."""
+    return load_build_cuda()
 
 
 @pytest.fixture(autouse=True)

@@ -68,3 +68,12 @@ def joined(*meshes: Mesh) -> Mesh:
         faces.append(own_faces + start)
         start += len(own_points)
     return torch.cat(points), torch.cat(faces)
+
+
+def scattered_spots(count: int, width: float, size: float, seed: int = 0) -> Mesh:
+    """Triangles that face the viewer, anywhere in a square around the origin and within a pixel of depth."""
+    generator = torch.Generator().manual_seed(seed)
+    first = torch.rand(count, 1, 3, generator=generator, dtype=torch.float64) - 0.5
+    first = first * torch.tensor([width, width, 1.0], dtype=torch.float64)
+    steps = size * torch.tensor([[0, 0, 0], [0, 1, 0], [1, 0, 0]], dtype=torch.float64)
+    return (first + steps).reshape(-1, 3), torch.arange(3 * count).reshape(-1, 3)

@@ -230,6 +230,28 @@ def test_soft_visibility_empty(backend: Backend, dtype: torch.dtype) -> None:
         assert not grad.any()
 
 
+def test_soft_visibility_gradients_survive_a_sliver(backend: Backend) -> None:
+    """Its slope is 1e15 times the others', which keep their digits all the same, far behind their occluder as well."""
+    sliver = torch.tensor([[0.0, 0, 2], [2, 0, 2], [1, 2.0**-50, 6]], dtype=torch.float64)
+    behind_sliver = torch.tensor([[1.0, 2.0**-51, 4], [1, 1, 4], [2, 2.0**-51, 4]], dtype=torch.float64)
+    thin = torch.cat((sliver, behind_sliver)), torch.tensor([[0, 1, 2], [3, 4, 5]])
+    slope = torch.tensor([[20.0, 20, 0], [20, 30, 1], [30, 20, 2]], dtype=torch.float64)
+    ordinary = joined((slope, torch.tensor([[0, 1, 2]])), spot(22, 22, -1.0), spot(24, 22, -30.0))
+    points, faces = joined(thin, ordinary)
+
+    def gradient(dtype: torch.dtype) -> torch.Tensor:
+        leaf = points.to(backend.device, dtype)[None].requires_grad_()
+        visible = backend.operators.visibility(leaf, faces.to(backend.device), mode="soft")
+        (grad,) = torch.autograd.grad(visible.sum(), leaf)
+        return grad[0].cpu().double()
+
+    actual, expected = gradient(torch.float32), gradient(torch.float64)
+    others = expected[len(thin[0]) :]
+    assert expected[3].abs().max() > 1e15 * others.abs().max()
+    assert 0 < others[others != 0].abs().min() < 1e-13
+    torch.testing.assert_close(actual[len(thin[0]) :], others, rtol=1e-4, atol=0.0)
+
+
 @pytest.mark.parametrize("temperature", [1e-300, 1e300])
 def test_soft_visibility_of_any_temperature(backend: Backend, temperature: float) -> None:
     for dtype in DTYPES:

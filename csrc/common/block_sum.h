@@ -19,6 +19,18 @@ __device__ __forceinline__ T warp_sum(T value) {
   return value;
 }
 
+// The sum of the warp's values up to and with this lane's.
+template <class T>
+__device__ __forceinline__ T warp_running_sum(T value) {
+  const int lane = static_cast<int>(threadIdx.x) % kWarp;
+#pragma unroll
+  for (int offset = 1; offset < kWarp; offset *= 2) {
+    const T before = __shfl_up_sync(kWholeWarp, value, offset);
+    value += lane >= offset ? before : T(0);
+  }
+  return value;
+}
+
 // The largest of the warp's 32 values, in lane 0.
 template <class T>
 __device__ __forceinline__ T warp_max(T value) {

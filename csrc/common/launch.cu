@@ -36,7 +36,11 @@ std::string remedy(cudaError_t status) {
 void require_success(cudaError_t status, const char* what) {
   if (status != cudaSuccess) {
     cudaGetLastError();  // an error that stays would be blamed on whoever asks next
-    throw std::runtime_error(std::string(what) + ": CUDA reports: " + cudaGetErrorString(status) + remedy(status));
+    std::string reason = cudaGetErrorString(status);
+    if (!reason.empty() && reason.back() == '.') {  // some end so, most do not
+      reason.pop_back();
+    }
+    throw std::runtime_error(std::string(what) + ": CUDA reports: " + reason + remedy(status));
   }
 }
 

@@ -32,6 +32,9 @@ __device__ __forceinline__ unsigned long long ordered_bits(double value) {
   return (bits & sign) != 0 ? ~bits : bits | sign;
 }
 
+template <class T>
+using OrderedBits = decltype(ordered_bits(T()));
+
 // The float again.
 __device__ __forceinline__ float float_of_ordered(unsigned int bits) {
   const unsigned int sign = 1u << 31;

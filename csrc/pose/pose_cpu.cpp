@@ -7,23 +7,20 @@ namespace {
 
 std::tuple<Tensor, Tensor, Tensor, Tensor> pose_cpu(const Tensor& theta) {
   const PoseInputs in(theta, "pose");
-  const Tensor rotation = uninitialised(in.theta, {in.B, 3, 3});
-  const Tensor translation = uninitialised(in.theta, {in.B, 2});
-  const Tensor scale = uninitialised(in.theta, {in.B});
-  const Tensor alpha = uninitialised(in.theta, {in.B, in.K});
+  const PoseOutputs out(in);
   dispatch_floating(in.theta, "pose", [&](auto type) {
     using T = decltype(type);
     for (int64_t b = 0; b < in.B; ++b) {
       const T* row = pointer<T>(in.theta) + b * in.D;
       const RigidPose<T> rigid = rigid_pose(row);
-      store_matrix(mutable_pointer<T>(rotation) + 9 * b, rigid.rotation);
-      mutable_pointer<T>(translation)[2 * b] = rigid.translation.x;
-      mutable_pointer<T>(translation)[2 * b + 1] = rigid.translation.y;
-      mutable_pointer<T>(scale)[b] = rigid.scale;
-      std::copy(row + 6, row + in.D, mutable_pointer<T>(alpha) + b * in.K);
+      store_matrix(mutable_pointer<T>(out.rotation) + 9 * b, rigid.rotation);
+      mutable_pointer<T>(out.translation)[2 * b] = rigid.translation.x;
+      mutable_pointer<T>(out.translation)[2 * b + 1] = rigid.translation.y;
+      mutable_pointer<T>(out.scale)[b] = rigid.scale;
+      std::copy(row + 6, row + in.D, mutable_pointer<T>(out.alpha) + b * in.K);
     }
   });
-  return {rotation, translation, scale, alpha};
+  return out.all();
 }
 
 Tensor pose_backward_cpu(

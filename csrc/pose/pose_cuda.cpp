@@ -10,18 +10,15 @@ namespace {
 std::tuple<Tensor, Tensor, Tensor, Tensor> pose_cuda(const Tensor& theta) {
   const OnDevice device("pose", {&theta});
   const PoseInputs in(theta, "pose");
-  const Tensor rotation = uninitialised(in.theta, {in.B, 3, 3});
-  const Tensor translation = uninitialised(in.theta, {in.B, 2});
-  const Tensor scale = uninitialised(in.theta, {in.B});
-  const Tensor alpha = uninitialised(in.theta, {in.B, in.K});
+  const PoseOutputs out(in);
   dispatch_floating(in.theta, "pose", [&](auto type) {
     using T = decltype(type);
-    const PoseParts<T> out = {
-        mutable_pointer<T>(rotation), mutable_pointer<T>(translation), mutable_pointer<T>(scale),
-        mutable_pointer<T>(alpha)};
-    launch_pose<T>({pointer<T>(in.theta), in.B, in.D, out}, device.stream());
+    const PoseParts<T> parts = {
+        mutable_pointer<T>(out.rotation), mutable_pointer<T>(out.translation), mutable_pointer<T>(out.scale),
+        mutable_pointer<T>(out.alpha)};
+    launch_pose<T>({pointer<T>(in.theta), in.B, in.D, parts}, device.stream());
   });
-  return {rotation, translation, scale, alpha};
+  return out.all();
 }
 
 Tensor pose_backward_cuda(

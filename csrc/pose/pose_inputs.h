@@ -1,5 +1,8 @@
-// The arguments of pose, axis_angle_to_matrix and their backward operators, contiguous and of matching sizes.
+// The arguments of pose, axis_angle_to_matrix and their backward operators, contiguous and of matching sizes, and the
+// results of pose.
 #pragma once
+
+#include <tuple>
 
 #include "common/tensor.h"
 
@@ -13,6 +16,20 @@ struct PoseInputs {
     STD_TORCH_CHECK(theta_in.dim() == 2 && theta_in.size(1) >= 6, what, ": theta must be (B, 6 + K)");
     theta = as_contiguous(theta_in);
     B = theta.size(0), D = theta.size(1), K = D - 6;
+  }
+};
+
+// What pose returns, yet to be written.
+struct PoseOutputs {
+  Tensor rotation, translation, scale, alpha;
+
+  explicit PoseOutputs(const PoseInputs& in)
+      : rotation(uninitialised(in.theta, {in.B, 3, 3})), translation(uninitialised(in.theta, {in.B, 2})),
+        scale(uninitialised(in.theta, {in.B})), alpha(uninitialised(in.theta, {in.B, in.K})) {
+  }
+
+  std::tuple<Tensor, Tensor, Tensor, Tensor> all() const {
+    return {rotation, translation, scale, alpha};
   }
 };
 

@@ -51,14 +51,8 @@ __global__ void __launch_bounds__(kThreads)
     rasterize_largest_kernel(RasterizeBackwardParams<T, Index> p, unsigned blocks_an_image) {
   const Contribution<T> c = contribution(p, blocks_an_image);
   T largest = T(0);
-  for_each_number(c.grads, [&](int, int, T value) {
-    const T size = value < T(0) ? -value : value;
-    largest = is_finite(size) && size > largest ? size : largest;
-  });
-  largest = warp_max(largest);
-  if (threadIdx.x % kWarp == 0 && largest > T(0)) {
-    atomicMax(p.sums.largest + c.b, float_bits(largest));
-  }
+  for_each_number(c.grads, [&](int, int, T value) { largest = larger_of(largest, value); });
+  note_largest(largest, p.sums.largest + c.b);
 }
 
 template <class T, class Index, class Sink>

@@ -3,6 +3,7 @@
 
 #include "common/cuda_device.h"
 #include "rasterize/rasterize_inputs.h"
+#include "sample/image_gradient_memory.h"
 
 namespace stn {
 namespace {
@@ -38,26 +39,16 @@ Tensor rasterize_backward_cuda(
   require(face.dim() == 3, "rasterize_backward: face must be (B, H, W)");
   const RasterizeInputs in(points, faces, face.size(1), face.size(2));
   const RasterizeGradients gradients(in, face, barycentric, grad_barycentric, grad_depth);
-  const Tensor grad_points = uninitialised(in.points, {in.B, in.N, 3});
+  const PointGradientMemory memory(in.points, deterministic, "rasterize_backward: at most (2^31 - 1) / 3 vertices");
   const int64_t pixels = in.H * in.W;
   dispatch_rasterize(in, "rasterize_backward", [&](auto type, auto index_type) {
     using T = decltype(type);
     using Index = decltype(index_type);
-    RasterizeBackwardParams<T, Index> params = {
-        batch_mesh<T, Index>(in), gradients.from_image<T>(0, pixels), pixels, {}};
-    PointGradient<T>& sums = params.sums;
-    sums.grad_image = sums.sums = mutable_pointer<T>(grad_points);
-    sums.planes = in.B, sums.pixels = 3 * in.N, sums.N = pixels;
-    const int64_t words = deterministic ? 2 * in.B * 3 * in.N : 0;
-    const Tensor fixed = uninitialised(in.points, {words}, ScalarType::Long);
-    const Tensor largest = uninitialised(in.points, {deterministic ? in.B : 0});
-    if (words > 0) {
-      sums.fixed = mutable_pointer<unsigned long long>(fixed);
-      sums.largest = mutable_pointer<FloatBits<T>>(largest);
-    }
+    const RasterizeBackwardParams<T, Index> params = {
+        batch_mesh<T, Index>(in), gradients.from_image<T>(0, pixels), pixels, memory.gradient<T>(pixels)};
     launch_rasterize_backward(params, device.stream());
   });
-  return grad_points;
+  return memory.grad_points;
 }
 
 }  // namespace

@@ -8,9 +8,9 @@
 // 8-byte atomic for each pixel that a face covers.
 #include "rasterize/rasterize_cuda.h"
 
-#include "common/block_sum.h"
 #include "common/launch.h"
 #include "common/ordered_bits.h"
+#include "common/teams.h"
 
 namespace stn {
 namespace {
@@ -82,24 +82,17 @@ __device__ __forceinline__ bool load_drawn(
   return box.pixels() > 0 && prepare_face(face, a, b, c, drawn);
 }
 
-// Lets face f compete for the pixels of its box that it covers; `size` threads share them, of which this is the
-// rank-th. `first` is the image's first pixel in the batch.
+// Lets face f compete for the pixels of its box that it covers; a team shares them. `first` is the image's first pixel
+// in the batch.
 template <class T, class Compete>
 __device__ __forceinline__ void draw(
-    const DrawnFace<T>& drawn, int64_t f, const PixelBox& box, int size, int rank, int64_t first, int32_t W,
+    const DrawnFace<T>& drawn, int64_t f, const PixelBox& box, Team team, int64_t first, int32_t W,
     const Compete& compete) {
-  const int32_t width = box.width(), across = size < width ? size : size % width, down = size / width;
-  int32_t x = box.columns.first + (rank < width ? rank : rank % width), y = box.rows.first + rank / width;
-  while (y <= box.rows.last) {
+  for (BoxSteps step(box.width(), team); step.row <= box.rows.last - box.rows.first; step.next()) {
+    const int32_t x = box.columns.first + step.column, y = box.rows.first + step.row;
     const Fragment<T> fragment = fragment_at(drawn, static_cast<T>(x), static_cast<T>(y));
     if (fragment.covered) {
       compete(first + static_cast<int64_t>(y) * W + x, f, fragment.depth);
-    }
-    x += across;
-    y += down;
-    if (x > box.columns.last) {
-      x -= width;
-      ++y;
     }
   }
 }
@@ -107,37 +100,25 @@ __device__ __forceinline__ void draw(
 template <class T, class Index, class Compete>
 __global__ void __launch_bounds__(kThreads)
     draw_kernel(RasterizeParams<T, Index> p, Compete compete, unsigned blocks_an_image) {
-  __shared__ int handed_in_count;
-  __shared__ int handed_in[kThreads];  // threads whose faces have too many pixels for one of them
+  __shared__ HandedIn handed_in;  // faces of too many pixels for one thread
   const int64_t b = blockIdx.x / blocks_an_image, first_face = blockIdx.x % blocks_an_image * int64_t{kThreads};
   const int64_t first_pixel = b * p.H * p.W;
   const ImageMesh<T, Index> mesh = p.mesh.of_image(b);
-  if (threadIdx.x == 0) {
-    handed_in_count = 0;
-  }
-  __syncthreads();
+  handed_in.clear();
   DrawnFace<T> drawn;
   PixelBox box;
   if (load_drawn(p, mesh, first_face + threadIdx.x, drawn, box)) {
     if (box.pixels() <= kAlonePixels) {
-      draw(drawn, first_face + threadIdx.x, box, 1, 0, first_pixel, p.W, compete);
+      draw(drawn, first_face + threadIdx.x, box, {1, 0}, first_pixel, p.W, compete);
     } else {
-      handed_in[atomicAdd(&handed_in_count, 1)] = threadIdx.x;
+      handed_in.add(static_cast<int32_t>(first_face + threadIdx.x), box.pixels() > kWarpPixels);
     }
   }
-  __syncthreads();
-  const int warp = threadIdx.x / kWarp, lane = threadIdx.x % kWarp;
-  for (int i = 0; i < handed_in_count; ++i) {
-    const int64_t f = first_face + handed_in[i];
-    if (!load_drawn(p, mesh, f, drawn, box)) {
-      continue;
+  handed_in.take_together([&](int32_t f, Team team) {
+    if (load_drawn(p, mesh, f, drawn, box)) {
+      draw(drawn, f, box, team, first_pixel, p.W, compete);
     }
-    if (box.pixels() > kWarpPixels) {
-      draw(drawn, f, box, kThreads, threadIdx.x, first_pixel, p.W, compete);
-    } else if (i % (kThreads / kWarp) == warp) {
-      draw(drawn, f, box, kWarp, lane, first_pixel, p.W, compete);
-    }
-  }
+  });
 }
 
 template <class T, class Index>

@@ -29,10 +29,6 @@ struct RasterizeParams {
   int32_t H, W;
 };
 
-// Always with two limbs: a sliver's contributions go with 1 / area, and one limb would lose the others beside them.
-template <class T>
-using PointGradient = ImageGradient<T, T, 2>;
-
 template <class T, class Index>
 struct RasterizeBackwardParams {
   BatchMesh<T, Index> mesh;

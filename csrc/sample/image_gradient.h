@@ -1,5 +1,5 @@
-// The gradient to an image on CUDA, for sample and warp: memory for the sums, what comes before a kernel that adds to
-// them through a sink (image_gradient_sinks.h), and what comes after it.
+// The gradient to an image on CUDA, for sample and warp, and that to points, for visibility and rasterize: memory for
+// the sums, what comes before a kernel that adds to them through a sink (image_gradient_sinks.h), and what comes after.
 #pragma once
 
 #include <cstdint>
@@ -24,6 +24,11 @@ struct ImageGradient {
   FloatBits<T>* largest;      // (planes,): the largest |grad_samples| that is finite; deterministic only
   int64_t planes, pixels, N;  // B C, H W
 };
+
+// To points (B, N, 3): one plane of 3 N numbers an image. With two limbs whatever the dtype: what a sliver contributes
+// goes with 1 / area, and one limb would lose the other contributions beside it.
+template <class T>
+using PointGradient = ImageGradient<T, T, 2>;
 
 // Zeros the sums and, if they are to be deterministic, finds the planes' scales.
 template <class T, class I>

@@ -4,7 +4,6 @@
 #include <torch/headeronly/util/BFloat16.h>
 #include <torch/headeronly/util/Half.h>
 
-#include "common/block_sum.h"
 #include "common/launch.h"
 #include "sample/image_gradient_sinks.h"
 
@@ -22,14 +21,9 @@ __global__ void __launch_bounds__(kThreads) largest_kernel(ImageGradient<T, I> g
   const int64_t last = first + kSpan < g.N ? first + kSpan : g.N;
   T largest = T(0);
   for (int64_t n = first + threadIdx.x; n < last; n += kThreads) {
-    const T grad = static_cast<T>(g.grad_samples[plane * g.N + n]);
-    const T size = grad < T(0) ? -grad : grad;
-    largest = is_finite(size) && size > largest ? size : largest;
+    largest = larger_of(largest, static_cast<T>(g.grad_samples[plane * g.N + n]));
   }
-  largest = warp_max(largest);
-  if (threadIdx.x % kWarp == 0 && largest > T(0)) {
-    atomicMax(g.largest + plane, float_bits(largest));
-  }
+  note_largest(largest, g.largest + plane);
 }
 
 template <class T, class I>

@@ -1,5 +1,7 @@
-// The tensors behind an ImageGradient (host code only).
+// The tensors behind an ImageGradient and a PointGradient (host code only).
 #pragma once
+
+#include <limits>
 
 #include "common/tensor.h"
 #include "sample/fixed_point_math.h"
@@ -52,6 +54,38 @@ class ImageGradientMemory {
  private:
   std::optional<Tensor> sums_, fixed_, largest_;
   int64_t planes_ = 0, pixels_ = 0;
+};
+
+class PointGradientMemory {
+ public:
+  Tensor grad_points;  // (B, N, 3)
+
+  // like: points (B, N, 3).
+  PointGradientMemory(const Tensor& like, bool deterministic, const char* what)
+      : grad_points(uninitialised(like, {like.size(0), like.size(1), 3})), planes_(like.size(0)),
+        pixels_(3 * like.size(1)),
+        fixed_(uninitialised(like, {deterministic ? 2 * planes_ * pixels_ : 0}, ScalarType::Long)),
+        largest_(uninitialised(like, {deterministic ? planes_ : 0})), deterministic_(deterministic) {
+    require(pixels_ <= std::numeric_limits<int32_t>::max(), what);
+  }
+
+  // Of which a point gets at most so many contributions.
+  template <class T>
+  PointGradient<T> gradient(int64_t contributions) const {
+    PointGradient<T> g = {};
+    g.grad_image = g.sums = mutable_pointer<T>(grad_points);
+    g.planes = planes_, g.pixels = pixels_, g.N = contributions;
+    if (deterministic_) {
+      g.fixed = mutable_pointer<unsigned long long>(fixed_);
+      g.largest = mutable_pointer<FloatBits<T>>(largest_);
+    }
+    return g;
+  }
+
+ private:
+  int64_t planes_, pixels_;
+  Tensor fixed_, largest_;
+  bool deterministic_;
 };
 
 }  // namespace stn

@@ -2,6 +2,7 @@
 // argument; sink.plane(b C + c).add(texel, value) adds to one texel.
 #pragma once
 
+#include "common/block_sum.h"
 #include "common/launch.h"
 #include "common/ordered_bits.h"
 #include "common/vectors.h"
@@ -99,6 +100,22 @@ void zero_image_gradient(const char* what, const ImageGradient<T, I, Limbs>& g, 
   if (g.fixed != nullptr) {
     fill_zero(what, stream, g.fixed, Limbs * texels * static_cast<int64_t>(sizeof(*g.fixed)));
     fill_zero(what, stream, g.largest, g.planes * static_cast<int64_t>(sizeof(*g.largest)));
+  }
+}
+
+// |value| if that is finite and larger than `largest`, which is returned if not.
+template <class T>
+__device__ __forceinline__ T larger_of(T largest, T value) {
+  const T size = value < T(0) ? -value : value;
+  return is_finite(size) && size > largest ? size : largest;
+}
+
+// Writes down the largest of a warp's numbers, all of one plane; in any order the same.
+template <class T>
+__device__ __forceinline__ void note_largest(T largest, FloatBits<T>* of_plane) {
+  largest = warp_max(largest);
+  if (threadIdx.x % kWarp == 0 && largest > T(0)) {
+    atomicMax(of_plane, float_bits(largest));
   }
 }
 

@@ -89,6 +89,9 @@ __global__ void place_kernel(VisibilityParams<T> p) {
   __syncthreads();
   if (threadIdx.x == 0) {
     p.bins.claimed[blockIdx.x] = 0;
+    if (blockIdx.x == 0) {
+      *p.bins.crowds.count = 0;
+    }
   }
   if (threadIdx.x < 2) {
     p.bins.axes[2 * blockIdx.x + threadIdx.x] =
@@ -96,19 +99,8 @@ __global__ void place_kernel(VisibilityParams<T> p) {
   }
 }
 
-// The sum of the warp's values up to and with this lane's.
-__device__ __forceinline__ int32_t warp_running_sum(int32_t value) {
-  const int lane = threadIdx.x % kWarp;
-#pragma unroll
-  for (int offset = 1; offset < kWarp; offset *= 2) {
-    const int32_t before = __shfl_up_sync(kWholeWarp, value, offset);
-    value += lane >= offset ? before : 0;
-  }
-  return value;
-}
-
 // One warp a row of cells: claims a place for the row's candidates, behind whichever rows came first, and replaces each
-// cell's count by where it begins. No row waits for another.
+// cell's count by where it begins. No row waits for another. Cells of too many candidates are written down.
 template <class T>
 __global__ void claim_kernel(ScreenBins<T> bins, int64_t rows) {
   const int64_t row = thread_index() / kWarp;
@@ -132,6 +124,9 @@ __global__ void claim_kernel(ScreenBins<T> bins, int64_t rows) {
     const int32_t through = warp_running_sum(count);
     if (c < bins.side) {
       cells[c] = start + through - count;
+    }
+    if (count > kCrowd) {
+      bins.crowds.cells[atomicAdd(bins.crowds.count, 1)] = row * (bins.side + 1) + c;
     }
     start += __shfl_sync(kWholeWarp, through, kWarp - 1);
   }
@@ -165,7 +160,7 @@ void launch_place(const VisibilityParams<T>& params, CudaStream stream) {
 
 template <class T>
 void launch_sort(const VisibilityParams<T>& params, CudaStream stream) {
-  const int64_t rows = params.B * params.bins.side, parts = parts_of(params.N, kThreads);
+  const int64_t rows = params.B * params.bins.side, parts = ceil_divide(params.N, kThreads);
   launch_each("visibility", stream, rows * kWarp, claim_kernel<T>, params.bins, rows);
   launch_parts(stream, params.B, parts, scatter_kernel<T>, params, parts);
 }

@@ -113,15 +113,15 @@ __global__ void facing_listed_kernel(VisibilityParams<T> p, ListedFaces<Index> f
 
 template <class T>
 void launch_facing(const VisibilityParams<T>& params, const GridFaces& faces, CudaStream stream) {
-  const int64_t across = parts_of(faces.Q, kPatchColumns), parts = across * parts_of(faces.P, kPatchRows);
+  const int64_t across = ceil_divide(faces.Q, kPatchColumns), parts = across * ceil_divide(faces.P, kPatchRows);
   launch_parts(stream, params.B, parts, facing_grid_kernel<T>, params, faces, parts, across);
 }
 
 template <class T, class Index>
 void launch_facing(const VisibilityParams<T>& params, const ListedFaces<Index>& faces, CudaStream stream) {
-  const int64_t lists = faces.per_image ? params.B : 1, ends = parts_of(params.N + 1, kThreads);
+  const int64_t lists = faces.per_image ? params.B : 1, ends = ceil_divide(params.N + 1, kThreads);
   launch_parts(stream, lists, ends, bisect_kernel<Index>, faces, params.N, ends);
-  const int64_t parts = parts_of(params.N, kThreads);
+  const int64_t parts = ceil_divide(params.N, kThreads);
   launch_parts(stream, params.B, parts, facing_listed_kernel<T, Index>, params, faces, parts);
 }
 

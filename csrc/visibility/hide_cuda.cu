@@ -46,13 +46,15 @@ struct Hiding {
 };
 
 template <class T>
-__global__ void hide_grid_kernel(VisibilityParams<T> p, GridFaces faces, uint32_t parts, uint32_t across) {
+__global__ void __launch_bounds__(kThreads, kBlocks<T>)
+    hide_grid_kernel(VisibilityParams<T> p, GridFaces faces, uint32_t parts, uint32_t across) {
   const GridPart place = grid_part(parts, across);
   walk_grid(p, faces, place, Hiding<T>(p, place.b));
 }
 
 template <class T, class Index>
-__global__ void hide_listed_kernel(VisibilityParams<T> p, ListedFaces<Index> faces, uint32_t parts) {
+__global__ void __launch_bounds__(kThreads, kBlocks<T>)
+    hide_listed_kernel(VisibilityParams<T> p, ListedFaces<Index> faces, uint32_t parts) {
   const ImagePart place = image_part(parts);
   walk_listed(p, faces, place, Hiding<T>(p, place.b));
 }
@@ -68,7 +70,7 @@ void launch_hide(const VisibilityParams<T>& params, const GridFaces& faces, Cuda
 
 template <class T, class Index>
 void launch_hide(const VisibilityParams<T>& params, const ListedFaces<Index>& faces, CudaStream stream) {
-  const int64_t parts = parts_of(faces.F, kThreads);
+  const int64_t parts = ceil_divide(faces.F, kThreads);
   launch_parts(stream, params.B, parts, hide_listed_kernel<T, Index>, params, faces, parts);
 }
 

@@ -22,10 +22,6 @@ __device__ __forceinline__ ImagePart image_part(uint32_t parts) {
   return {blockIdx.x / parts, blockIdx.x % parts};
 }
 
-inline int64_t parts_of(int64_t count, int64_t size) {
-  return (count + size - 1) / size;
-}
-
 // `parts` blocks for each of B images.
 template <class... Parameters, class... Arguments>
 void launch_parts(

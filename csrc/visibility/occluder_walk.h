@@ -5,7 +5,9 @@
 // A thread takes a grid cell, whose two triangles have nearly the same box, or a listed triangle. In float32 it reads
 // 12 bytes a point, and of the 4 + 16 bytes for each cell and candidate what its neighbours have not brought into the
 // first-level cache. Where a box touches many cells or candidates the thread hands it in afterwards, to a warp of its
-// block or to the whole block.
+// block or to the whole block. Those look at 32 cells at a time, share their candidates evenly, and open the boxes of
+// crowds (crowd_tree.h), so that what they cost grows with the cells and the candidates in the box, however unevenly
+// these fill the screen.
 //
 // What is done to the vertices is an Effect: meet(occluder, candidate) is called for every candidate in an occluder's
 // box, and perhaps for some beside it, that is no corner of it; meet_far_corner(cell, quad, which) for the corner of a
@@ -14,6 +16,8 @@
 #pragma once
 
 #include "common/launch.h"
+#include "common/teams.h"
+#include "visibility/crowd_tree.h"
 #include "visibility/mesh_kernels.h"
 #include "visibility/occluders.h"
 #include "visibility/screen_bins.h"
@@ -25,12 +29,9 @@ constexpr int32_t kAloneRows = 16, kAloneColumns = 16;  // cells
 constexpr int32_t kAloneCandidates = 32;                // in a row of them
 constexpr int64_t kWarpCells = 1024;                    // what one warp walks by itself
 
-// The threads whose occluder is too much for one thread, and whether it is too much for a warp, too.
-struct HandedIn {
-  int count;
-  unsigned threads[kThreads];
-  bool whole[kThreads];
-};
+// Blocks that shall fit on a multiprocessor: registers are short, and threads wait for memory most of the time.
+template <class T>
+constexpr int kBlocks = sizeof(T) == sizeof(float) ? 4 : 2;
 
 // What a block needs to know of its image.
 template <class T>
@@ -48,7 +49,7 @@ struct Image {
 template <class T, class Effect, class Occluder>
 __device__ __forceinline__ bool walk_alone(
     const Image<T>& image, const Effect& effect, const Occluder& mine, const Shadow<T>& shadow, CellBox cells) {
-  BoxWalk walk(image.bins, cells, {1, 0}, kAloneCandidates);
+  RowWalk walk(image.bins, cells, kAloneCandidates);
   while (true) {
     // Each thread goes on to a candidate in the shadow; the vote lets those who have one test theirs together.
     int32_t place, found = -1;
@@ -71,41 +72,86 @@ __device__ __forceinline__ bool walk_alone(
 // Each thread's own occluder, as far as it has one; all of the block call it.
 template <class T, class Effect, class Occluder>
 __device__ __forceinline__ void walk_each(
-    const Image<T>& image, const Effect& effect, const Occluder& mine, bool exists, const ScreenBox<T>& box,
+    const Image<T>& image, const Effect& effect, const Occluder& mine, bool exists, ScreenBox<T> box, int32_t number,
     HandedIn& handed_in) {
   const CellBox none = {0, 0, 0, 0}, cells = exists ? cells_of(image.bins, box) : none;
   const bool few = cells.rows <= kAloneRows && cells.columns <= kAloneColumns;
-  const bool done = walk_alone(image, effect, mine, Shadow<T>(box, effect.nearest(box.nearest)), few ? cells : none);
+  box.nearest = effect.nearest(box.nearest);
+  const bool done = walk_alone(image, effect, mine, Shadow<T>(box), few ? cells : none);
   if (!few || !done) {
-    const int place = atomicAdd(&handed_in.count, 1);
-    handed_in.threads[place] = threadIdx.x;
-    handed_in.whole[place] = static_cast<int64_t>(cells.rows) * cells.columns > kWarpCells;
+    handed_in.add(number, static_cast<int64_t>(cells.rows) * cells.columns > kWarpCells);
   }
 }
 
-// The occluders that were handed in, each by a warp or by the block; of(thread) is a thread's.
-template <class T, class Effect, class Of>
+// Every lane has a run of candidates; f(place) for each of them, dealt out evenly over the warp.
+template <class F>
+__device__ __forceinline__ void for_each_of_runs(Run mine, const F& f) {
+  const int lane = threadIdx.x % kWarp;
+  const int32_t through = warp_running_sum(mine.count), before = through - mine.count;
+  const int32_t all = __shfl_sync(kWholeWarp, through, kWarp - 1);
+  for (int32_t first = 0; first < all; first += kWarp) {
+    const int32_t i = first + lane;
+    int owner = 0;  // the last lane whose run begins no later than the i-th of all
+#pragma unroll
+    for (int half = kWarp / 2; half > 0; half /= 2) {
+      owner += __shfl_sync(kWholeWarp, before, owner + half) <= i ? half : 0;
+    }
+    const int32_t place = i + __shfl_sync(kWholeWarp, mine.begin - before, owner);
+    if (i < all) {
+      f(place);
+    }
+  }
+}
+
+// A box of cells for a team, which numbers them row by row.
+template <class T>
+class NumberedCells {
+ public:
+  __device__ __forceinline__ NumberedCells(const ImageBins<T>& bins, const CellBox& box)
+      : first_(bins.starts + bins.place(box.row, box.column)), stride_(bins.side + 1), columns_(box.columns),
+        count_(static_cast<uint32_t>(box.rows) * columns_) {
+  }
+
+  __device__ __forceinline__ uint32_t count() const {
+    return count_;
+  }
+
+  // None beyond the last cell.
+  __device__ __forceinline__ Run at(uint32_t i) const {
+    if (i >= count_) {
+      return {0, 0};
+    }
+    const int32_t* cell = first_ + (i / columns_ * stride_ + i % columns_);
+    return {cell[0], cell[1] - cell[0]};
+  }
+
+ private:
+  const int32_t* first_;
+  uint32_t stride_, columns_, count_;
+};
+
+// A team's walk past all candidates in the box of an occluder.
+template <class T, class Effect, class Occluder>
 __device__ __forceinline__ void walk_together(
-    const Image<T>& image, const Effect& effect, const HandedIn& handed_in, const Of& of) {
-  const int warp = threadIdx.x / kWarp, lane = threadIdx.x % kWarp;
-  for (int i = 0; i < handed_in.count; ++i) {
-    const bool whole = handed_in.whole[i];
-    if (!whole && i % (kThreads / kWarp) != warp) {
-      continue;
+    const VisibilityParams<T>& p, const Image<T>& image, const Effect& effect, const Occluder& occluder, Team team) {
+  ScreenBox<T> box;
+  occluder.bound(box);
+  const NumberedCells<T> cells(image.bins, cells_of(image.bins, box));
+  box.nearest = effect.nearest(box.nearest);
+  const auto look_at = [&](int32_t place) {
+    const ScreenVertex<T> candidate = image.bins.sorted[place];
+    if (box.holds(candidate) & !occluder.has_corner(candidate.vertex)) {
+      effect.meet(occluder, candidate);
     }
-    const auto occluder = of(handed_in.threads[i]);
-    ScreenBox<T> box;
-    occluder.bound(box);
-    const Shadow<T> shadow(box, effect.nearest(box.nearest));
-    const Team team = whole ? Team{kThreads, static_cast<int>(threadIdx.x)} : Team{kWarp, lane};
-    BoxWalk walk(image.bins, cells_of(image.bins, box), team, INT32_MAX);
-    int32_t place;
-    while (walk.next(place)) {
-      const ScreenVertex<T> candidate = image.bins.sorted[place];
-      if (shadow.holds(candidate) & !occluder.has_corner(candidate.vertex)) {
-        effect.meet(occluder, candidate);
-      }
+  };
+  const uint32_t lane = threadIdx.x % kWarp;
+  for (uint32_t first = team.member - lane; first < cells.count(); first += team.size) {
+    const Run run = cells.at(first + lane);
+    const bool crowded = run.count > kCrowd;
+    for (unsigned crowds = __ballot_sync(kWholeWarp, crowded); crowds != 0; crowds &= crowds - 1) {
+      CrowdTree<T>(p.bins, image.bins, cells.at(first + __ffs(crowds) - 1)).walk(box, look_at);
     }
+    for_each_of_runs(crowded ? Run{0, 0} : run, look_at);
   }
 }
 
@@ -116,21 +162,14 @@ __device__ __forceinline__ void walk_grid(
     const VisibilityParams<T>& p, const GridFaces& faces, const GridPart& place, const Effect& effect) {
   __shared__ HandedIn handed_in;
   const Image<T> image(p, place.b);
-  if (threadIdx.x == 0) {
-    handed_in.count = 0;
-  }
-  __syncthreads();
-  const auto cell_of = [&](unsigned thread) {
-    const int64_t r = place.row + thread / 128 * 4 + thread / 8 % 4,
-                  c = place.column + thread / 32 % 4 * 8 + thread % 8;
-    const bool exists = r + 1 < faces.P && c + 1 < faces.Q;
-    return GridCell<T>{
-        image.points, exists ? static_cast<int32_t>(r * faces.Q + c) : -1, static_cast<int32_t>(faces.Q)};
-  };
-  const GridCell<T> cell = cell_of(threadIdx.x);
+  handed_in.clear();
+  const auto cell_at = [&](int32_t first) { return GridCell<T>{image.points, first, static_cast<int32_t>(faces.Q)}; };
+  const int64_t r = place.row + threadIdx.x / 128 * 4 + threadIdx.x / 8 % 4,
+                c = place.column + threadIdx.x / 32 % 4 * 8 + threadIdx.x % 8;
+  const GridCell<T> cell = cell_at(static_cast<int32_t>(r * faces.Q + c));
   ScreenBox<T> box = {};
   bool exists = false;
-  if (cell.first >= 0) {
+  if (r + 1 < faces.P && c + 1 < faces.Q) {
     const typename GridCell<T>::Quad quad = cell.quad();
 #pragma unroll
     for (int which = 0; which < 2; ++which) {
@@ -140,9 +179,8 @@ __device__ __forceinline__ void walk_grid(
     }
     exists = cell.bound(quad, box);
   }
-  walk_each(image, effect, cell, exists, box, handed_in);
-  __syncthreads();
-  walk_together(image, effect, handed_in, cell_of);
+  walk_each(image, effect, cell, exists, box, cell.first, handed_in);
+  handed_in.take_together([&](int32_t first, Team team) { walk_together(p, image, effect, cell_at(first), team); });
 }
 
 // The block's kThreads listed triangles.
@@ -152,24 +190,22 @@ __device__ __forceinline__ void walk_listed(
   __shared__ HandedIn handed_in;
   const Image<T> image(p, place.b);
   const Index* list = faces.faces + (faces.per_image ? place.b * 3 * faces.F : 0);
-  if (threadIdx.x == 0) {
-    handed_in.count = 0;
-  }
-  __syncthreads();
-  const auto triangle_of = [&](unsigned thread) {
-    const int64_t f = place.part * kThreads + thread;
-    ListedTriangle<T> triangle = {image.points, {}, static_cast<int32_t>(f)};
-    if (f >= faces.F || !load_face(list + 3 * f, p.N, triangle.face)) {
-      triangle.face.i = -1;
-    }
-    return triangle;
+  handed_in.clear();
+  const auto load = [&](int32_t f, ListedTriangle<T>& triangle) {
+    triangle.points = image.points;
+    triangle.index = f;
+    return load_face(list + 3 * static_cast<int64_t>(f), p.N, triangle.face);
   };
-  const ListedTriangle<T> triangle = triangle_of(threadIdx.x);
+  const int64_t f = place.part * kThreads + threadIdx.x;
+  ListedTriangle<T> triangle;
   ScreenBox<T> box = {};
-  const bool exists = triangle.face.i >= 0 && triangle.bound(box);
-  walk_each(image, effect, triangle, exists, box, handed_in);
-  __syncthreads();
-  walk_together(image, effect, handed_in, triangle_of);
+  const bool exists = f < faces.F && load(static_cast<int32_t>(f), triangle) && triangle.bound(box);
+  walk_each(image, effect, triangle, exists, box, static_cast<int32_t>(f), handed_in);
+  handed_in.take_together([&](int32_t number, Team team) {
+    ListedTriangle<T> other;
+    load(number, other);
+    walk_together(p, image, effect, other, team);
+  });
 }
 
 // The patches of a grid's cells, `across` of them making a row.
@@ -181,8 +217,8 @@ inline GridParts grid_cell_parts(const GridFaces& faces) {
   if (faces.P < 2 || faces.Q < 2) {
     return {0, 0};
   }
-  const int64_t across = parts_of(faces.Q - 1, kPatchColumns);
-  return {across * parts_of(faces.P - 1, kPatchRows), across};
+  const int64_t across = ceil_divide(faces.Q - 1, kPatchColumns);
+  return {across * ceil_divide(faces.P - 1, kPatchRows), across};
 }
 
 }  // namespace stn

@@ -34,27 +34,41 @@ struct ImageBins {
   }
 };
 
-// What bounds an occluder on the screen, edges included, and its nearest depth.
+// What bounds an occluder on the screen, edges included. A vertex nearer than `nearest` is none of its concern; at
+// first that is the occluder's nearest depth.
 template <class T>
 struct ScreenBox {
   T x0, x1, y0, y1, nearest;
+
+  // Without branches: nearly every vertex is turned away, by no test in particular.
+  __device__ __forceinline__ bool holds(const ScreenVertex<T>& p) const {
+    return (p.depth <= nearest) & (p.x >= x0) & (p.x <= x1) & (p.y >= y0) & (p.y <= y1);
+  }
+
+  __device__ __forceinline__ bool touches(const CrowdBox<T>& some) const {
+    return (some.lowest <= nearest) & (some.x1 >= x0) & (some.x0 <= x1) & (some.y1 >= y0) & (some.y0 <= y1);
+  }
 };
 
-// Holds every vertex in the box, and perhaps one beside it, in three comparisons: as rounding keeps order, a distance
-// from any centre is rounded to no more than an end's is. A vertex nearer than `nearest` is none of its concern.
+// Holds every vertex that the box holds, and perhaps one beside it, in three comparisons: as rounding keeps order, a
+// distance from any centre is rounded to no more than an end's is.
 template <class T>
 struct Shadow {
   T x, y, across, along, nearest;
 
-  __device__ __forceinline__ Shadow(const ScreenBox<T>& box, T nearest_that_counts)
+  explicit __device__ __forceinline__ Shadow(const ScreenBox<T>& box)
       : x(box.x0 + T(0.5) * (box.x1 - box.x0)), y(box.y0 + T(0.5) * (box.y1 - box.y0)),
-        across(max(box.x1 - x, x - box.x0)), along(max(box.y1 - y, y - box.y0)), nearest(nearest_that_counts) {
+        across(max(box.x1 - x, x - box.x0)), along(max(box.y1 - y, y - box.y0)), nearest(box.nearest) {
   }
 
   __device__ __forceinline__ bool holds(const ScreenVertex<T>& p) const {
-    // Without branches: nearly every vertex is turned away, by no test in particular.
     return (p.depth <= nearest) & (fabs(p.x - x) <= across) & (fabs(p.y - y) <= along);
   }
+};
+
+// Candidates that lie one behind the other in `sorted`.
+struct Run {
+  int32_t begin, count;
 };
 
 // Rows from `row` on, in each of them columns from `column` on.
@@ -72,39 +86,23 @@ __device__ __forceinline__ CellBox cells_of(const ImageBins<T>& bins, const Scre
       screen_cell(bins.horizontal, bins.side, box.x1) + 1 - column};
 }
 
-// Threads that walk a box together, and this one's number among them.
-struct Team {
-  int size, member;  // a power of 2
-};
-
-// The candidates in a box of cells, row by row: each once for one member of the team. Members lie along a row as far as
-// the box is wide, so that they read neighbours, and the rest take other rows.
-class BoxWalk {
+// One thread's walk past the candidates in a box of cells, row by row, up to a row of more than `most`.
+class RowWalk {
  public:
-  // Rows of more than `most` candidates end the walk.
   template <class T>
-  __device__ __forceinline__ BoxWalk(const ImageBins<T>& bins, CellBox box, Team team, int32_t most)
-      : most_(most), columns_(box.columns) {
-    while (across_ < team.size && across_ < kWarp && across_ < box.columns) {
-      across_ *= 2;
-    }
-    down_ = team.size / across_;
-    ahead_ = team.member % across_;
-    const int32_t skipped = team.member / across_;
-    rows_ = box.rows - skipped;
-    stride_ = static_cast<uint32_t>(down_) * (static_cast<uint32_t>(bins.side) + 1);
-    row_ = bins.starts + bins.place(box.row + skipped, box.column);
+  __device__ __forceinline__ RowWalk(const ImageBins<T>& bins, CellBox box, int32_t most)
+      : row_(bins.starts + bins.place(box.row, box.column)), stride_(static_cast<uint32_t>(bins.side) + 1), most_(most),
+        columns_(box.columns), rows_(box.rows) {
   }
 
   // The next candidate's place in `sorted`; false after the last, or if a row was too long.
   __device__ __forceinline__ bool next(int32_t& place) {
-    while (place_ >= end_) {
+    while (place_ == end_) {
       if (rows_ <= 0 || !enter_row()) {
         return false;
       }
     }
-    place = place_;
-    place_ += across_;
+    place = place_++;
     return true;
   }
 
@@ -114,9 +112,9 @@ class BoxWalk {
 
  private:
   __device__ __forceinline__ bool enter_row() {
-    place_ = row_[0] + ahead_;
+    place_ = row_[0];
     end_ = row_[columns_];
-    rows_ -= down_;
+    --rows_;
     row_ += stride_;
     if (end_ - place_ > most_) {
       // For good: a thread that waits for others' candidates asks again.
@@ -128,8 +126,8 @@ class BoxWalk {
   }
 
   const int32_t* row_;
-  int32_t most_, columns_, rows_, across_ = 1, down_, ahead_, place_ = 0, end_ = 0;
   uint32_t stride_;
+  int32_t most_, columns_, rows_, place_ = 0, end_ = 0;
   bool crowded_ = false;
 };
 

@@ -91,13 +91,15 @@ __device__ __forceinline__ Offering<double, OfferFace> offering(OfferFace, const
 }
 
 template <class T, class Offer>
-__global__ void offer_grid_kernel(SoftParams<T> p, GridFaces faces, uint32_t parts, uint32_t across) {
+__global__ void __launch_bounds__(kThreads, kBlocks<T>)
+    offer_grid_kernel(SoftParams<T> p, GridFaces faces, uint32_t parts, uint32_t across) {
   const GridPart place = grid_part(parts, across);
   walk_grid(p.hard, faces, place, offering(Offer{}, p, place.b));
 }
 
 template <class T, class Offer, class Index>
-__global__ void offer_listed_kernel(SoftParams<T> p, ListedFaces<Index> faces, uint32_t parts) {
+__global__ void __launch_bounds__(kThreads, kBlocks<T>)
+    offer_listed_kernel(SoftParams<T> p, ListedFaces<Index> faces, uint32_t parts) {
   const ImagePart place = image_part(parts);
   walk_listed(p.hard, faces, place, offering(Offer{}, p, place.b));
 }
@@ -111,7 +113,7 @@ void launch_offer(const SoftParams<T>& p, const GridFaces& faces, CudaStream str
 
 template <class Offer, class T, class Index>
 void launch_offer(const SoftParams<T>& p, const ListedFaces<Index>& faces, CudaStream stream) {
-  const int64_t parts = parts_of(faces.F, kThreads);
+  const int64_t parts = ceil_divide(faces.F, kThreads);
   launch_parts(stream, p.hard.B, parts, offer_listed_kernel<T, Offer, Index>, p, faces, parts);
 }
 

@@ -1,10 +1,9 @@
 // The gradient of soft visibility to the points (docs/math.md#visibility). One thread a vertex finds its own gradient,
-// of which its winner's corners get shares; the next pass hands out both. A corner gets any number of shares, and pose
-// gradients must be repeatable, so they are always added up as integers (sample/image_gradient_sinks.h: the points as
-// images of N texels, x, y and depth being planes of their own, each with a scale). A sort by corner would be
-// repeatable, too, but costs several passes over all vertices, where most have no winner or are past the step.
-// Reads 12 + 8 + 4 bytes a vertex and the corners' 36, writes 12; the sums take 24 + 12 bytes a vertex, written and
-// read. Deterministic.
+// of which its winner's corners get shares, twice: for the largest in the image, and to add it and the shares up. A
+// corner gets any number of shares, and pose gradients must be repeatable, so they are always added as pairs of
+// integers (sample/image_gradient.h). A sort by corner would be repeatable, too, but costs several passes over all
+// vertices, where most have no winner or are past the step. Reads 12 + 8 + 4 bytes a vertex and the corners' 36, both
+// times; the sums take 48 + 12 bytes a vertex, written and read. Deterministic.
 #include "common/launch.h"
 #include "sample/image_gradient_sinks.h"
 #include "visibility/mesh_kernels.h"
@@ -14,12 +13,13 @@ namespace stn {
 namespace {
 
 __device__ __forceinline__ bool load_winner(const GridFaces& faces, int64_t, int64_t, int64_t index, Face& face) {
-  const int64_t across = faces.Q - 1, cell = index / 2;
-  if (index < 0 || across < 1 || cell >= across * (faces.P - 1)) {
+  const int64_t across = faces.Q - 1;
+  if (index < 0 || across < 1 || index / 2 >= across * (faces.P - 1)) {
     return false;
   }
-  const int64_t first = cell / across * faces.Q + cell % across;
-  face = grid_face(static_cast<int32_t>(first), static_cast<int32_t>(faces.Q), static_cast<int32_t>(index % 2));
+  // Less than N: 32 bits, in which a division is cheap. A row of cells has one less than of vertices.
+  const uint32_t cell = static_cast<uint32_t>(index / 2), row = cell / static_cast<uint32_t>(across);
+  face = grid_face(static_cast<int32_t>(cell + row), static_cast<int32_t>(faces.Q), static_cast<int32_t>(index % 2));
   return true;
 }
 
@@ -30,70 +30,55 @@ __device__ __forceinline__ bool load_winner(
   return index >= 0 && index < faces.F && load_face(list + 3 * index, N, face);
 }
 
-template <class T, class Faces>
-__device__ __forceinline__ bool gradient_of(
-    const SoftBackward<T>& p, const Faces& faces, int64_t b, int64_t n, Face& face, SoftGradient<T>& gradient) {
-  const T* points = p.points + 3 * b * p.N;
-  if (!load_winner(faces, b, p.N, p.winner[b * p.N + n], face)) {
-    return false;
-  }
-  gradient = soft_visible_vjp(
-      p.step, face, load3(points + 3 * static_cast<int64_t>(face.i)), load3(points + 3 * static_cast<int64_t>(face.j)),
-      load3(points + 3 * static_cast<int64_t>(face.k)), load3(points + 3 * n), p.grad_visible[b * p.N + n]);
-  return true;
-}
-
-template <class T, class Faces>
-__global__ void own_gradient_kernel(SoftBackward<T> p, Faces faces) {
-  const int64_t i = thread_index();
-  if (i >= p.B * p.N) {
-    return;
-  }
-  const int64_t b = i / p.N, n = i % p.N;
+// What one thread's vertex contributes; nothing if it has no winner, does not exist or is far from the step.
+template <class T>
+struct Contribution {
+  int32_t vertex;
   Face face;
   SoftGradient<T> gradient;
-  const Vec3<T> own = gradient_of(p, faces, b, n, face, gradient) ? gradient.to_vertex : Vec3<T>{T(0), T(0), T(0)};
-  T* plane = p.own + 3 * b * p.N + n;
-  plane[0] = own.x;
-  plane[p.N] = own.y;
-  plane[2 * p.N] = own.z;
-}
+};
 
-template <class T>
-__device__ __forceinline__ void add(
-    const FixedPointSink<T>& sink, int64_t b, int32_t vertex, T factor, Vec3<T> gradient) {
-  sink.plane(3 * b).add(vertex, factor * gradient.x);
-  sink.plane(3 * b + 1).add(vertex, factor * gradient.y);
-  sink.plane(3 * b + 2).add(vertex, factor * gradient.z);
+template <class T, class Faces>
+__device__ __forceinline__ Contribution<T> contribution(
+    const SoftBackward<T>& p, const Faces& faces, const ImagePart& place) {
+  const int64_t n = place.part * kThreads + threadIdx.x, i = place.b * p.N + n;
+  const T* points = p.points + 3 * place.b * p.N;
+  Contribution<T> c = {static_cast<int32_t>(n), {}, {}};
+  if (n < p.N && load_winner(faces, place.b, p.N, p.winner[i], c.face)) {
+    c.gradient = soft_visible_vjp(
+        p.step, c.face, load3(points + 3 * static_cast<int64_t>(c.face.i)),
+        load3(points + 3 * static_cast<int64_t>(c.face.j)), load3(points + 3 * static_cast<int64_t>(c.face.k)),
+        load3(points + 3 * n), p.grad_visible[i]);
+  }
+  return c;
 }
 
 template <class T, class Faces>
-__global__ void hand_out_kernel(SoftBackward<T> p, Faces faces, FixedPointSink<T> sink) {
-  const int64_t i = thread_index();
-  if (i >= p.B * p.N) {
-    return;
-  }
-  const int64_t b = i / p.N, n = i % p.N;
-  Face face;
-  SoftGradient<T> gradient;
-  if (!gradient_of(p, faces, b, n, face, gradient) || gradient.to_vertex.z == T(0)) {
-    return;
-  }
-  add(sink, b, static_cast<int32_t>(n), T(1), gradient.to_vertex);
-  add(sink, b, face.i, -gradient.lambda.x, gradient.to_vertex);
-  add(sink, b, face.j, -gradient.lambda.y, gradient.to_vertex);
-  add(sink, b, face.k, -gradient.lambda.z, gradient.to_vertex);
+__global__ void largest_share_kernel(SoftBackward<T> p, Faces faces, uint32_t parts) {
+  const ImagePart place = image_part(parts);
+  const Vec3<T> own = contribution(p, faces, place).gradient.to_vertex;
+  note_largest(larger_of(larger_of(larger_of(T(0), own.x), own.y), own.z), p.sums.largest + place.b);
 }
 
-template <class T>
-__global__ void collect_kernel(SoftBackward<T> p, FixedPointSink<T> sink) {
-  const int64_t i = thread_index();
-  if (i >= p.B * p.N) {
+template <class T, class Plane>
+__device__ __forceinline__ void add(const Plane& image, int32_t vertex, T factor, Vec3<T> gradient) {
+  image.add(3 * vertex, factor * gradient.x);
+  image.add(3 * vertex + 1, factor * gradient.y);
+  image.add(3 * vertex + 2, factor * gradient.z);
+}
+
+template <class T, class Faces>
+__global__ void hand_out_kernel(SoftBackward<T> p, Faces faces, FixedPointSink<T, 2> sink, uint32_t parts) {
+  const ImagePart place = image_part(parts);
+  const Contribution<T> c = contribution(p, faces, place);
+  if (c.gradient.to_vertex.z == T(0)) {
     return;
   }
-  for (int axis = 0; axis < 3; ++axis) {
-    p.grad_points[3 * i + axis] = sink.plane(3 * (i / p.N) + axis).sum(static_cast<int32_t>(i % p.N));
-  }
+  const auto image = sink.plane(place.b);
+  add(image, c.vertex, T(1), c.gradient.to_vertex);
+  add(image, c.face.i, -c.gradient.lambda.x, c.gradient.to_vertex);
+  add(image, c.face.j, -c.gradient.lambda.y, c.gradient.to_vertex);
+  add(image, c.face.k, -c.gradient.lambda.z, c.gradient.to_vertex);
 }
 
 }  // namespace
@@ -101,14 +86,11 @@ __global__ void collect_kernel(SoftBackward<T> p, FixedPointSink<T> sink) {
 template <class T, class Faces>
 void launch_soft_backward(const SoftBackward<T>& p, const Faces& faces, CudaStream stream) {
   const char* const what = "visibility_backward";
-  ImageGradient<T, T> sums = {};
-  sums.grad_samples = p.own, sums.sums = p.not_finite, sums.fixed = p.fixed, sums.largest = p.largest;
-  sums.planes = 3 * p.B, sums.pixels = p.N, sums.N = p.N;
-  launch_each(what, stream, p.B * p.N, own_gradient_kernel<T, Faces>, p, faces);
-  start_image_gradient(what, sums, stream);
-  const FixedPointSink<T> sink = fixed_point_sink(sums);
-  launch_each(what, stream, p.B * p.N, hand_out_kernel<T, Faces>, p, faces, sink);
-  launch_each(what, stream, p.B * p.N, collect_kernel<T>, p, sink);
+  const int64_t parts = ceil_divide(p.N, kThreads);
+  zero_image_gradient(what, p.sums, stream);
+  launch_parts(stream, p.B, parts, largest_share_kernel<T, Faces>, p, faces, parts);
+  launch_parts(stream, p.B, parts, hand_out_kernel<T, Faces>, p, faces, fixed_point_sink(p.sums), parts);
+  finish_image_gradient(what, p.sums, stream);
 }
 
 template void launch_soft_backward(const SoftBackward<float>&, const GridFaces&, CudaStream);

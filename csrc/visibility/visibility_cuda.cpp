@@ -1,13 +1,13 @@
 // The operator visibility on CUDA tensors, and its like for warp; the kernels are in bins_cuda.cu, facing_cuda.cu,
-// hide_cuda.cu, soften_cuda.cu and visibility_backward_cuda.cu. Everything is launched on one stream, in sizes that the
-// arguments' shapes give.
+// crowds_cuda.cu, hide_cuda.cu, soften_cuda.cu and visibility_backward_cuda.cu. Everything is launched on one stream,
+// in sizes that the arguments' shapes give.
 #include "visibility/visibility_cuda.h"
 
 #include <array>
 #include <cmath>
 
 #include "common/cuda_device.h"
-#include "sample/fixed_point_math.h"
+#include "sample/image_gradient_memory.h"
 #include "visibility/hide_vertices.h"
 #include "visibility/visibility_inputs.h"
 
@@ -25,22 +25,33 @@ class BinMemory {
       : side_(static_cast<int64_t>(std::ceil(std::sqrt(static_cast<double>(N))))),
         axes_(uninitialised(points, {B, 2, 2})), starts_(uninitialised_integers(points, {B, side_, side_ + 1})),
         claimed_(uninitialised_integers(points, {B})), ranks_(uninitialised_integers(points, {B, N})),
-        sorted_(uninitialised(points, {B, N, 4})) {
-    // Threads that share a row step beyond its end before they look.
-    require(N <= std::numeric_limits<int32_t>::max() - 512, "visibility: at most 2^31 - 513 vertices an image on CUDA");
+        sorted_(uninitialised(points, {B, N, 4})), crowd_count_(uninitialised_integers(points, {1})),
+        crowd_cells_(uninitialised(points, {B, N / kCrowd}, ScalarType::Long)),
+        crowd_vertices_(uninitialised_integers(points, {B, N})),
+        crowd_boxes_(uninitialised(points, {B * N / kCrowdBoxRoom + 1, 5})) {
+    // Threads that take turns step beyond the last candidate before they look.
+    require(
+        N <= std::numeric_limits<int32_t>::max() - 1024, "visibility: at most 2^31 - 1025 vertices an image on CUDA");
   }
 
   template <class T>
   ScreenBins<T> bins() const {
     static_assert(sizeof(ScreenAxis<T>) == 2 * sizeof(T) && sizeof(ScreenVertex<T>) == 4 * sizeof(T));
-    return {static_cast<int32_t>(side_),       static_cast<ScreenAxis<T>*>(axes_.mutable_data_ptr()),
-            mutable_pointer<int32_t>(starts_), mutable_pointer<int32_t>(claimed_),
-            mutable_pointer<int32_t>(ranks_),  static_cast<ScreenVertex<T>*>(sorted_.mutable_data_ptr())};
+    static_assert(sizeof(CrowdBox<T>) == 5 * sizeof(T));
+    return {
+        static_cast<int32_t>(side_),
+        mutable_pointer<ScreenAxis<T>>(axes_),
+        mutable_pointer<int32_t>(starts_),
+        mutable_pointer<int32_t>(claimed_),
+        mutable_pointer<int32_t>(ranks_),
+        mutable_pointer<ScreenVertex<T>>(sorted_),
+        {mutable_pointer<int32_t>(crowd_count_), mutable_pointer<int64_t>(crowd_cells_),
+         mutable_pointer<int32_t>(crowd_vertices_), mutable_pointer<CrowdBox<T>>(crowd_boxes_)}};
   }
 
  private:
   int64_t side_;
-  Tensor axes_, starts_, claimed_, ranks_, sorted_;
+  Tensor axes_, starts_, claimed_, ranks_, sorted_, crowd_count_, crowd_cells_, crowd_vertices_, crowd_boxes_;
 };
 
 // Owns what ListedFaces points into; not `sorted`, the faces alone.
@@ -117,6 +128,7 @@ void find_visibility(
       launch_place(params, stream);
       launch_facing(params, faces, stream);
       launch_sort(params, stream);
+      launch_order(params, stream);
       if (choice.winner == nullptr) {
         launch_hide(params, faces, stream);
         return;
@@ -134,25 +146,23 @@ void find_visibility(
 Tensor soft_backward(
     const VisibilityInputs& in, const VisibilityGradients& grads, double tolerance, double temperature,
     CudaStream stream) {
-  const Tensor grad_points = uninitialised(in.points, {in.B, in.N, 3});
+  const PointGradientMemory memory(in.points, true, "visibility_backward: at most (2^31 - 1) / 3 vertices on CUDA");
   if (in.B * in.N == 0) {
-    return grad_points;
+    return memory.grad_points;
   }
-  const Tensor own = uninitialised(in.points, {in.B, 3, in.N}), not_finite = uninitialised(in.points, {in.B, 3, in.N}),
-               largest = uninitialised(in.points, {in.B, 3});
   dispatch_floating(in.points, "visibility_backward", [&](auto type) {
     using T = decltype(type);
-    const Tensor fixed = uninitialised(in.points, {kFixedPointLimbs<T>, in.B, 3, in.N}, ScalarType::Long);
-    SoftBackward<T> params = {};
-    params.grad_visible = pointer<T>(grads.visible), params.points = pointer<T>(in.points);
-    params.winner = pointer<int64_t>(grads.winner), params.grad_points = mutable_pointer<T>(grad_points);
-    params.step = soft_step<T>(tolerance, temperature), params.B = in.B, params.N = in.N;
-    params.own = mutable_pointer<T>(own), params.not_finite = mutable_pointer<T>(not_finite);
-    params.fixed = mutable_pointer<unsigned long long>(fixed);
-    params.largest = mutable_pointer<FloatBits<T>>(largest);
+    const SoftBackward<T> params = {
+        pointer<T>(grads.visible),
+        pointer<T>(in.points),
+        pointer<int64_t>(grads.winner),
+        soft_step<T>(tolerance, temperature),
+        in.B,
+        in.N,
+        memory.gradient<T>(in.N)};
     with_faces(in, false, [&](const auto& faces) { launch_soft_backward(params, faces, stream); });
   });
-  return grad_points;
+  return memory.grad_points;
 }
 
 std::tuple<Tensor, Tensor> visibility_cuda(

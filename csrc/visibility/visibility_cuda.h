@@ -1,6 +1,6 @@
 // The stages of visibility on CUDA, in the order in which they run: place the screen's cells, find the vertices that
-// face the viewer and count them by cell, sort them by cell, hide those that lie behind a triangle
-// or, for soft visibility, find the deepest triangle of each.
+// face the viewer and count them by cell, sort them by cell, order those of crowded cells, hide those that lie behind a
+// triangle or, for soft visibility, find the deepest triangle of each.
 #pragma once
 
 #include <cstdint>
@@ -19,6 +19,27 @@ struct alignas(4 * sizeof(T)) ScreenVertex {
   int32_t vertex;
 };
 
+// What bounds some candidates, and the depth of the deepest.
+template <class T>
+struct CrowdBox {
+  T x0, x1, y0, y1, lowest;
+};
+
+// A cell of more candidates than this is a crowd: triangles do not look at each of them, but at boxes around some
+// (crowd_tree.h). A face at 112 x 112 has 30 in its fullest cell, wherever it looks.
+constexpr int32_t kCrowd = 128;
+// There is room for one box in so many candidates.
+constexpr int32_t kCrowdBoxRoom = 16;
+
+// The crowds of all images. All of it is workspace.
+template <class T>
+struct Crowds {
+  int32_t* count;      // (1)
+  int64_t* cells;      // (B (N / kCrowd)): where each crowd's cell stands in `starts`, the crowds in any order
+  int32_t* vertices;   // (B, N): of crowds, while they are sorted
+  CrowdBox<T>* boxes;  // (B N / kCrowdBoxRoom + 1)
+};
+
 // The candidates of each image in side x side cells of its screen, row after row, so that a box of cells is one run of
 // candidates for each of its rows. All of it is workspace.
 template <class T>
@@ -28,8 +49,9 @@ struct ScreenBins {
   int32_t* starts;      // (B, side, side + 1), from launch_place on: the candidates in a cell; then where they begin in
                         // `sorted`, and last in each row where its last cell ends
   int32_t* claimed;     // (B): the candidates of the rows that have their place in `sorted`
-  int32_t* ranks;       // (B, N): a candidate's place among those of its cell, -1 for the other vertices
+  int32_t* ranks;       // (B, N): a candidate's place in its cell, -1 for other vertices; last the vertices of crowds
   ScreenVertex<T>* sorted;  // (B, N): row by row, the rows in any order, a cell's candidates in any order
+  Crowds<T> crowds;
 };
 
 template <class T>
@@ -56,14 +78,9 @@ struct SoftBackward {
   const T* grad_visible;  // (B, N)
   const T* points;        // (B, N, 3)
   const int64_t* winner;  // (B, N)
-  T* grad_points;         // (B, N, 3)
   SoftStep<T> step;
   int64_t B, N;
-  // Workspace.
-  T* own;                     // (B, 3, N): each vertex's gradient by its own visibility
-  T* not_finite;              // (B, 3, N)
-  unsigned long long* fixed;  // (limbs, B, 3, N)
-  FloatBits<T>* largest;      // (B, 3)
+  PointGradient<T> sums;  // deterministic; a vertex gets at most N contributions
 };
 
 // The triangles of the P x Q texture grid.
@@ -91,6 +108,8 @@ template <class T, class Index>
 void launch_facing(const VisibilityParams<T>& params, const ListedFaces<Index>& faces, CudaStream stream);
 template <class T>
 void launch_sort(const VisibilityParams<T>& params, CudaStream stream);
+template <class T>
+void launch_order(const VisibilityParams<T>& params, CudaStream stream);
 template <class T>
 void launch_hide(const VisibilityParams<T>& params, const GridFaces& faces, CudaStream stream);
 template <class T, class Index>

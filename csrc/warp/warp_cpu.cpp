@@ -36,29 +36,26 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> warp_cpu(
     const std::string& visibility, double tolerance, double temperature) {
   const WarpInputs in(image, theta, mean, basis, landmarks);
   const WarpChoices choices(in, valid, P, Q, visibility);
-  const Tensor texture = uninitialised(in.image, {in.B, in.C, P, Q});
-  const Tensor mask = uninitialised(in.theta, {in.B, 1, P, Q});
-  const Tensor projected = uninitialised(in.theta, {in.B, in.L, 2}), winner = uninitialised_winner(in, choices.soft);
-  const Tensor points = choices.hidden ? uninitialised(in.theta, {in.B, in.N, 3}) : uninitialised(in.theta, {0});
+  const WarpOutputs out(in, choices, P, Q);
   dispatch_image(in.image, in.theta, "warp", [&](auto coordinate_type, auto image_type) {
     using T = decltype(coordinate_type);
     using I = decltype(image_type);
     const auto poses = poses_of<T>(in);
     WarpParams<T, I> params = warp_params<T, I>(in, poses);
     params.valid = choices.valid.has_value() ? pointer<bool>(*choices.valid) : nullptr;
-    params.texture = mutable_pointer<I>(texture);
-    params.mask = mutable_pointer<T>(mask);
-    params.points = choices.hidden ? mutable_pointer<T>(points) : nullptr;
+    params.texture = mutable_pointer<I>(out.texture);
+    params.mask = mutable_pointer<T>(out.mask);
+    params.points = choices.hidden ? mutable_pointer<T>(out.points) : nullptr;
     const auto kernel = STN_CHOOSE_IMAGE_KERNEL(T, I, warp_block<T, I>);
     for_each_task(params, kernel);
     if (choices.hidden) {
       hide_vertices(
-          pointer<T>(points), in.B, in.N, grid_mesh(P, Q), soft_step<T>(tolerance, temperature),
-          mutable_pointer<T>(mask), choices.soft ? mutable_pointer<int64_t>(winner) : nullptr);
+          pointer<T>(out.points), in.B, in.N, grid_mesh(P, Q), soft_step<T>(tolerance, temperature),
+          mutable_pointer<T>(out.mask), choices.soft ? mutable_pointer<int64_t>(out.winner) : nullptr);
     }
-    project_landmarks(landmark_params(in, poses), mutable_pointer<T>(projected));
+    project_landmarks(landmark_params(in, poses), mutable_pointer<T>(out.landmarks));
   });
-  return {texture, mask, projected, winner};
+  return out.all();
 }
 
 }  // namespace

@@ -36,10 +36,7 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> warp_cuda(
   require_device_of(image, {&landmarks, &valid});
   const WarpInputs in(image, theta, mean, basis, landmarks);
   const WarpChoices choices(in, valid, P, Q, visibility);
-  const Tensor texture = uninitialised(in.image, {in.B, in.C, P, Q});
-  const Tensor mask = uninitialised(in.theta, {in.B, 1, P, Q});
-  const Tensor projected = uninitialised(in.theta, {in.B, in.L, 2}), winner = uninitialised_winner(in, choices.soft);
-  const Tensor points = choices.hidden ? uninitialised(in.theta, {in.B, in.N, 3}) : uninitialised(in.theta, {0});
+  const WarpOutputs out(in, choices, P, Q);
   dispatch_image(in.image, in.theta, "warp", [&](auto coordinate_type, auto image_type) {
     using T = decltype(coordinate_type);
     using I = decltype(image_type);
@@ -48,19 +45,19 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> warp_cuda(
     params.image = pointer<I>(in.image);
     params.valid = pointer_or_null<bool>(choices.valid);
     params.vertices = pointer_or_null<int64_t>(in.landmarks);
-    params.texture = mutable_pointer<I>(texture);
-    params.mask = mutable_pointer<T>(mask);
-    params.points = choices.hidden ? mutable_pointer<T>(points) : nullptr;
-    params.landmarks = mutable_pointer<T>(projected);
+    params.texture = mutable_pointer<I>(out.texture);
+    params.mask = mutable_pointer<T>(out.mask);
+    params.points = choices.hidden ? mutable_pointer<T>(out.points) : nullptr;
+    params.landmarks = mutable_pointer<T>(out.landmarks);
     params.C = in.C, params.H = in.H, params.W = in.W, params.L = in.L;
     launch_warp(params, device.stream());
   });
   if (choices.soft) {
-    soften_grid_vertices(points, P, Q, tolerance, temperature, mask, winner, device.stream());
+    soften_grid_vertices(out.points, P, Q, tolerance, temperature, out.mask, out.winner, device.stream());
   } else if (choices.hidden) {
-    hide_grid_vertices(points, P, Q, tolerance, mask, device.stream());
+    hide_grid_vertices(out.points, P, Q, tolerance, out.mask, device.stream());
   }
-  return {texture, mask, projected, winner};
+  return out.all();
 }
 
 // The points as the forward makes them, and nothing else.

@@ -1,8 +1,9 @@
-// The arguments of the fused chain, contiguous and of matching sizes.
+// The arguments of the fused chain, contiguous and of matching sizes, and its results.
 #pragma once
 
 #include <optional>
 #include <string>
+#include <tuple>
 
 #include "common/tensor.h"
 #include "sample/sample_inputs.h"
@@ -58,11 +59,25 @@ struct WarpChoices {
   }
 };
 
-// (B, N), or (0,) where no soft visibility wants it.
-inline Tensor uninitialised_winner(const WarpInputs& in, bool soft) {
-  return soft ? uninitialised(in.theta, {in.B, in.N}, ScalarType::Long)
-              : uninitialised(in.theta, {0}, ScalarType::Long);
-}
+// What warp returns, yet to be written, and the points between.
+struct WarpOutputs {
+  Tensor texture, mask, landmarks;
+  Tensor winner;  // (B, N), or (0,) where no soft visibility wants it
+  Tensor points;  // (B, N, 3), or (0,) without visibility
+
+  WarpOutputs(const WarpInputs& in, const WarpChoices& choices, int64_t P, int64_t Q)
+      : texture(uninitialised(in.image, {in.B, in.C, P, Q})), mask(uninitialised(in.theta, {in.B, 1, P, Q})),
+        landmarks(uninitialised(in.theta, {in.B, in.L, 2})),
+        winner(
+            choices.soft ? uninitialised(in.theta, {in.B, in.N}, ScalarType::Long)
+                         : uninitialised(in.theta, {0}, ScalarType::Long)),
+        points(choices.hidden ? uninitialised(in.theta, {in.B, in.N, 3}) : uninitialised(in.theta, {0})) {
+  }
+
+  std::tuple<Tensor, Tensor, Tensor, Tensor> all() const {
+    return {texture, mask, landmarks, winner};
+  }
+};
 
 // The gradients that arrived; that to the mask, of soft visibility only, with what the forward found.
 struct WarpGradients {
