@@ -13,6 +13,7 @@ import torch
 import stn3dmm_cuda
 
 from .backends import cpu
+from .meshes import joined, sheet
 from .properties import Call
 from .scenes import BLOCKS, around_the_image, photographed, points_of, random
 from .tolerances import assert_near
@@ -27,6 +28,15 @@ import stn3dmm_cuda
 from tests.test_instruction_sets import results
 torch.save({"set": stn3dmm_cuda.cpu_instruction_set(), "results": results()}, sys.argv[1])
 """
+
+
+def under_a_triangle() -> tuple[torch.Tensor, torch.Tensor]:
+    """Points (1, N, 3) and faces (F, 3): a crumpled sheet, half of it below one triangle, whose box holds long runs."""
+    points, faces = sheet(-50, 50, 0.0, 150)
+    points += random(*points.shape)
+    corner = torch.tensor([[-80.0, -80, 1], [-80, 90, 2], [90, -80, 3]], dtype=points.dtype)
+    whole, listed = joined((points, faces), (corner, torch.tensor([[0, 1, 2]])))
+    return whole[None], listed
 
 
 def results() -> dict[str, torch.Tensor]:
@@ -49,6 +59,12 @@ def results() -> dict[str, torch.Tensor]:
                 (points_of(scene, stn3dmm_cuda.reference).reshape(-1, N, 3),), (), (),
             ),
         }  # fmt: skip
+        covered, listed = under_a_triangle()
+        for mode, learnt in (("hard", ()), ("soft", (0,))):
+            calls[f"visibility {mode}"] = Call(
+                lambda points, mode=mode, listed=listed: stn3dmm_cuda.visibility(points, listed, mode=mode),
+                (covered.to(dtype),), learnt, (),
+            )  # fmt: skip
         faces = stn3dmm_cuda.grid_faces((BLOCKS.P, BLOCKS.Q))
         calls["rasterize"] = Call(
             lambda points, faces=faces: stn3dmm_cuda.rasterize(points, faces, (BLOCKS.H, BLOCKS.W)),
@@ -85,9 +101,9 @@ def test_instruction_sets_agree(wish: str, tmp_path: Path) -> None:
     for name, expected in results().items():
         actual = loaded["results"][name]
         room = name.split()[0]
-        if room == "rasterize":  # rounds alike everywhere: nothing is contracted, and no sum reordered
+        if room in ("visibility", "rasterize"):  # round alike everywhere: nothing is contracted, and no sum reordered
             assert torch.equal(actual, expected), name
-        elif room == "visibility" or "half" in name:
+        elif "half" in name:
             assert (actual != expected).float().mean() < 0.002, name
         else:
             dtype = expected.dtype

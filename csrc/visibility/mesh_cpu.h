@@ -11,6 +11,19 @@
 
 namespace stn {
 
+// The corners of a face.
+template <class T>
+struct Triangle {
+  Vec3<T> a, b, c;
+
+  Triangle(const T* points, Face face) : a(at(points, face.i)), b(at(points, face.j)), c(at(points, face.k)) {
+  }
+
+  static Vec3<T> at(const T* points, int32_t vertex) {
+    return load3(points + 3 * static_cast<int64_t>(vertex));
+  }
+};
+
 // f(face, index) for every face, or those of first <= index < last, in ascending order. Both are even for a grid.
 template <class F>
 void for_each_grid_face(int64_t Q, int64_t first, int64_t last, const F& f) {

@@ -1,8 +1,9 @@
-// Three passes over one image: areas summed per vertex (facing), facing vertices sorted into screen cells, and one
-// pass over the triangles, each looking at the vertices of the cells that its box touches. Linear in vertices,
-// triangles and cells touched. One task an image, or several: each then has vertices of its own, first by their
-// indices and then by their places on the screen, and goes through the faces that may concern them in the order of a
-// single task; so nothing depends on their number.
+// Four passes over one image: the faces' areas and their sums around each vertex (facing), facing vertices sorted into
+// screen cells, and one pass over the triangles, a strip at a time: shadows are cast on the screen, searched for
+// candidates by the widest instructions there are, and the few that are found judged exactly. Linear in vertices,
+// triangles and cells touched. One task an image, or several: each then has vertices of its own, first by their indices
+// and then by their places on the screen, and goes through the faces that may concern them in the order of a single
+// task; so nothing depends on their number.
 #if defined(__clang__)
 #pragma clang fp contract(off)
 #elif defined(__GNUC__)
@@ -11,145 +12,110 @@
 
 #include "visibility/visibility_cpu.h"
 
+#include <algorithm>
 #include <limits>
+#include <utility>
 #include <vector>
 
+#include "visibility/facing_cpu.h"
 #include "visibility/mesh_cpu.h"
+#include "visibility/shadow.h"
+#include "visibility/suspects.h"
 #include "visibility/vertex_bins.h"
+
+#define STN_KERNELS "visibility/suspects_kernels.h"
+#include "common/each_instruction_set.h"
 
 namespace stn {
 namespace {
 
-template <class T>
-struct Triangle {
-  Vec3<T> a, b, c;
-
-  Triangle(const T* points, Face face) : a(at(points, face.i)), b(at(points, face.j)), c(at(points, face.k)) {
+// Calls f(place, depth, face index) for the part's candidates that a face covers, at the depth of its plane, unless
+// they lie nearer than all of it by the tolerance. Faces are taken in ascending order.
+template <class T, class F>
+class Strip final : Suspects {
+ public:
+  Strip(const T* points, T tolerance, VertexBins<T>& bins, const BinPart& part, const F& f)
+      : points_(points), caster_(points, tolerance, bins.cells()), sorted_(bins.sorted()), part_(part), f_(f) {
   }
 
-  static Vec3<T> at(const T* points, int32_t vertex) {
-    return load3(points + 3 * static_cast<int64_t>(vertex));
+  __attribute__((always_inline)) void add(Face face, int64_t index, T area) {
+    caster_.cast(face, index, area, shadows_[filled_]);
+    if (++filled_ == kShadows) {
+      finish();
+    }
   }
+
+  void finish() {
+    STN_CHOOSE_KERNEL(find_suspects<T>)(sorted_, part_, shadows_, filled_, *this);
+    settle();
+    filled_ = 0;
+  }
+
+ private:
+  static constexpr int32_t kShadows = 64;
+
+  void settle() override {
+    for (int32_t s = 0; s < count_; ++s) {
+      const Shadow<T>& shadow = shadows_[list_[s].shadow];
+      const int32_t place = list_[s].place;
+      const Triangle<T> t(points_, shadow.face);
+      T depth;
+      if (covers(shadow.face, shadow.area, t.a, t.b, t.c, sorted_.x[place], sorted_.y[place], depth)) {
+        f_(place, depth, shadow.index);
+      }
+    }
+    count_ = 0;
+  }
+
+  const T* points_;
+  ShadowCaster<T> caster_;
+  SortedVertices<T> sorted_;
+  BinPart part_;
+  const F& f_;
+  int32_t filled_ = 0;
+  Shadow<T> shadows_[kShadows];
 };
 
-// f(first, last) for the parts of the faces.
-template <class F>
-void for_each_face_part(const Mesh& mesh, int64_t parts, const F& f) {
+// The rows of cells that each face touches, found once for all parts; none for those that hide nothing.
+template <class T>
+std::vector<CellRowRange> rows_of_faces(
+    const T* points, int64_t N, const Mesh& mesh, const std::vector<T>& areas, const ScreenCells<T>& cells,
+    int64_t parts) {
+  std::vector<CellRowRange> rows(static_cast<size_t>(mesh.F), {1, 0});
   const auto begin = [&](int64_t part) { return part == parts ? mesh.F : mesh.F / 2 * part / parts * 2; };
-  for_each_part(parts, [&](int64_t part) { f(begin(part), begin(part + 1)); });
-}
-
-// The loop's body is inlined, also where a grid has it twice. Adds to area[n] (N,) the areas of the vertex's triangles
-// in ascending face order.
-template <class T>
-void add_areas(const T* points, int64_t N, const Mesh& mesh, T* area) {
-  for_each_face(points, N, mesh, [&](Face face, int64_t) __attribute__((always_inline)) {
-    const Triangle<T> t(points, face);
-    const T part = occluder_area(t.a, t.b, t.c);
-    area[face.i] += part;
-    area[face.j] += part;
-    area[face.k] += part;
-  });
-}
-
-// The same, in parts: first the faces are shared out, then the vertices, so that each has its sum from one hand.
-template <class T>
-void add_areas_in_parts(const T* points, int64_t N, const Mesh& mesh, int64_t parts, T* area) {
-  std::vector<T> of_face(static_cast<size_t>(mesh.F));
-  for_each_face_part(mesh, parts, [&](int64_t first, int64_t last) {
-    for_each_face(points, N, mesh, first, last, [&](Face face, int64_t index) {
-      const Triangle<T> t(points, face);
-      of_face[static_cast<size_t>(index)] = occluder_area(t.a, t.b, t.c);
-    });
-  });
   for_each_part(parts, [&](int64_t part) {
-    const int64_t first = N * part / parts, last = N * (part + 1) / parts;
-    for_each_face(OfVertices<T, 1>{area, N}, mesh, 0, mesh.F, [&](Face face, int64_t index) {
-      for (const int32_t vertex : {face.i, face.j, face.k}) {
-        if (vertex >= first && vertex < last) {
-          area[vertex] += of_face[static_cast<size_t>(index)];
-        }
+    for_each_face(points, N, mesh, begin(part), begin(part + 1), [&](Face face, int64_t index) {
+      if (areas[static_cast<size_t>(index)] != T(0)) {
+        const Triangle<T> t(points, face);
+        rows[static_cast<size_t>(index)] = {
+            screen_cell(cells.vertical, cells.rows, min3(t.a.y, t.b.y, t.c.y)),
+            screen_cell(cells.vertical, cells.rows, max3(t.a.y, t.b.y, t.c.y))};
       }
     });
   });
+  return rows;
 }
 
-// The finite vertices whose triangles' areas, summed in ascending face order, face the viewer; visible (N,) is 1 for
-// them, else 0.
-template <class T>
-std::vector<Candidate<T>> facing_vertices(const T* points, int64_t N, const Mesh& mesh, int64_t parts, T* visible) {
-  std::fill(visible, visible + N, T(0));  // the areas, until they are known
-  if (parts == 1) {
-    add_areas(points, N, mesh, visible);
-  } else {
-    add_areas_in_parts(points, N, mesh, parts, visible);
-  }
-  std::vector<Candidate<T>> facing;
-  facing.reserve(static_cast<size_t>(N));
-  for (int64_t n = 0; n < N; ++n) {
-    const Vec3<T> p = load3(points + 3 * n);
-    if (visible[n] < T(0) && is_finite(p)) {
-      facing.push_back({p.x, p.y, p.z, static_cast<int32_t>(n)});
-    }
-  }
-  std::fill(visible, visible + N, T(0));
-  for (const Candidate<T>& candidate : facing) {
-    visible[candidate.vertex] = T(1);
-  }
-  return facing;
-}
-
-// Inlined, also where a grid calls it twice: calls would be a fifth of the time. Calls f(candidate, depth) for the
-// part's candidates that the face covers, at the depth of its plane, unless they lie nearer than all of it by the
-// tolerance.
+// What Strip does, for all candidates in `parts`.
 template <class T, class F>
-__attribute__((always_inline)) inline void for_each_covered(
-    const T* points, Face face, T tolerance, VertexBins<T>& bins, const typename VertexBins<T>::Part& part,
-    const F& f) {
-  const Triangle<T> t(points, face);
-  const T area = occluder_area(t.a, t.b, t.c);
-  if (area == T(0)) {
-    return;
+void for_each_covered(
+    const T* points, int64_t N, const Mesh& mesh, const std::vector<T>& areas, T tolerance, VertexBins<T>& bins,
+    int64_t parts, const F& f) {
+  const int64_t used = std::min(parts, bins.size());
+  std::vector<CellRowRange> rows;
+  if (used > 1) {
+    rows = rows_of_faces(points, N, mesh, areas, bins.cells(), used);
   }
-  const ScreenBox<T> box = {
-      min3(t.a.x, t.b.x, t.c.x), max3(t.a.x, t.b.x, t.c.x), min3(t.a.y, t.b.y, t.c.y), max3(t.a.y, t.b.y, t.c.y),
-      max3(t.a.z, t.b.z, t.c.z) - tolerance};
-  bins.for_each_in_shadow(part, face, box, [&](Candidate<T>& p) {
-    T depth;
-    if (covers(face, area, t.a, t.b, t.c, p.x, p.y, depth)) {
-      f(p, depth);
-    }
-  });
-}
-
-// f(face, index, part) for every part of the candidates and every face that may concern it, in ascending order.
-template <class T, class F>
-void for_each_face_of_part(
-    const T* points, int64_t N, const Mesh& mesh, const VertexBins<T>& bins, int64_t parts, const F& f) {
-  const int64_t used = std::min(parts, static_cast<int64_t>(bins.candidates().size()));
-  if (used == 1) {
-    const auto whole = bins.part(0, 1);
-    for_each_face(points, N, mesh, [&](Face face, int64_t index) { f(face, index, whole); });
-    return;
-  }
-  // The rows that faces touch, found once for all parts; no row for those that do not exist.
-  std::vector<typename VertexBins<T>::Rows> rows(static_cast<size_t>(mesh.F), {1, 0});
-  for_each_face_part(mesh, used, [&](int64_t first, int64_t last) {
-    for_each_face(points, N, mesh, first, last, [&](Face face, int64_t index) {
-      const Triangle<T> t(points, face);
-      if (occluder_area(t.a, t.b, t.c) != T(0)) {
-        rows[static_cast<size_t>(index)] = bins.rows(min3(t.a.y, t.b.y, t.c.y), max3(t.a.y, t.b.y, t.c.y));
-      }
-    });
-  });
   for_each_part(used, [&](int64_t i) {
-    const auto part = bins.part(i, used);
-    for_each_face(points, N, mesh, [&](Face face, int64_t index) {
-      const auto of_face = rows[static_cast<size_t>(index)];
-      if (of_face.first <= part.rows.last && of_face.last >= part.rows.first) {
-        f(face, index, part);
+    const BinPart part = bins.part(i, used);
+    Strip<T, F> strip(points, tolerance, bins, part, f);
+    for_each_face(points, N, mesh, [&](Face face, int64_t index) __attribute__((always_inline)) {
+      const auto n = static_cast<size_t>(index);
+      if (areas[n] != T(0) && (used == 1 || (rows[n].first <= part.rows.last && rows[n].last >= part.rows.first))) {
+        strip.add(face, index, areas[n]);
       }
     });
+    strip.finish();
   });
 }
 
@@ -157,18 +123,18 @@ void for_each_face_of_part(
 
 template <class T>
 void visible_vertices(const T* points, int64_t N, const Mesh& mesh, T tolerance, int64_t parts, T* visible) {
-  const std::vector<Candidate<T>> facing = facing_vertices(points, N, mesh, parts, visible);
-  if (facing.empty()) {
+  const std::vector<T> areas = sum_areas(points, N, mesh, parts, visible);
+  Candidates<T> facing = facing_vertices(points, N, visible);
+  if (facing.count == 0) {
     return;
   }
-  VertexBins<T> bins(facing);
-  for_each_face_of_part(points, N, mesh, bins, parts, [&](Face face, int64_t, const auto& part) {
-    for_each_covered(points, face, tolerance, bins, part, [&](Candidate<T>& p, T depth) {
-      if (p.depth < depth - tolerance) {
-        visible[p.vertex] = T(0);
-        p.depth = std::numeric_limits<T>::infinity();  // settled: every later triangle passes it by
-      }
-    });
+  VertexBins<T> bins(std::move(facing));
+  const SortedVertices<T> sorted = bins.sorted();
+  for_each_covered(points, N, mesh, areas, tolerance, bins, parts, [&](int32_t place, T depth, int64_t) {
+    if (sorted.depth[place] < depth - tolerance) {
+      visible[sorted.vertex[place]] = T(0);
+      sorted.depth[place] = std::numeric_limits<T>::infinity();  // settled: every later triangle passes it by
+    }
   });
 }
 
@@ -176,25 +142,24 @@ template <class T>
 void soft_visible_vertices(
     const T* points, int64_t N, const Mesh& mesh, SoftStep<T> step, int64_t parts, T* visible, int64_t* winner) {
   std::fill(winner, winner + N, int64_t{-1});
-  std::vector<Candidate<T>> facing = facing_vertices(points, N, mesh, parts, visible);
-  if (facing.empty()) {
+  const std::vector<T> areas = sum_areas(points, N, mesh, parts, visible);
+  Candidates<T> facing = facing_vertices(points, N, visible);
+  if (facing.count == 0) {
     return;
   }
-  for (Candidate<T>& candidate : facing) {
-    candidate.depth = -std::numeric_limits<T>::infinity();
-  }
-  VertexBins<T> bins(facing);
-  for_each_face_of_part(points, N, mesh, bins, parts, [&](Face face, int64_t index, const auto& part) {
-    for_each_covered(points, face, T(0), bins, part, [&](Candidate<T>& p, T depth) {
-      if (p.depth < depth) {  // of equal depths the first, the lowest face index, stays
-        p.depth = depth;
-        winner[p.vertex] = index;
-      }
-    });
+  std::fill(facing.depth.begin(), facing.depth.end(), -std::numeric_limits<T>::infinity());
+  VertexBins<T> bins(std::move(facing));
+  const SortedVertices<T> sorted = bins.sorted();
+  for_each_covered(points, N, mesh, areas, T(0), bins, parts, [&](int32_t place, T depth, int64_t index) {
+    if (sorted.depth[place] < depth) {  // of equal depths the first, the lowest face index, stays
+      sorted.depth[place] = depth;
+      winner[sorted.vertex[place]] = index;
+    }
   });
-  for (const Candidate<T>& p : bins.candidates()) {
-    if (winner[p.vertex] >= 0) {
-      visible[p.vertex] = soft_visible(step, points[3 * static_cast<int64_t>(p.vertex) + 2], p.depth);
+  for (int64_t place = 0; place < bins.size(); ++place) {
+    const int64_t n = sorted.vertex[place];
+    if (winner[n] >= 0) {
+      visible[n] = soft_visible(step, points[3 * n + 2], sorted.depth[place]);
     }
   }
 }
