@@ -1,7 +1,7 @@
 """How many synthetic training images of 224 x 224 are made in a second?
 
 The default configuration, every image of another person: by a data loader with as many workers as processors, one
-thread each, as in training, and by `SyntheticFaces.batch` in one process, which works in one thread.
+thread each, as in training, and by `SyntheticFaces.batch` in one process, which draws in one thread.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def main() -> None:
     options = parser.parse_args()
     rows = [
         row(f"data loader, {options.workers} workers", loaded(options.workers, options.repeats)),
-        row(f"batch of {BATCH}, one thread", alone(options.repeats)),
+        row(f"batch of {BATCH}", alone(options.repeats)),
     ]
     table = Table(title="synthetic faces, 224 x 224 (images a second: median, quartiles)")
     table.add_column("how")

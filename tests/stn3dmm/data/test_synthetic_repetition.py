@@ -22,8 +22,8 @@ def test_an_image_depends_on_seed_and_index_alone(samples):
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
-def test_threads_share_a_batch_and_change_nothing(threads):
-    """Persons of several views fall to several threads; PyTorch has its own number of threads again afterwards."""
+def test_threads_change_nothing(threads):
+    """PyTorch has its own number of threads again afterwards."""
     faces = SyntheticFaces(dataclasses.replace(SMALL, views_per_identity=3), seed=2)
     expected = [faces[index] for index in range(30)]
     before = torch.get_num_threads()

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import operator
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import torch
 from torch.utils.data import Dataset
@@ -26,20 +25,12 @@ REMEMBERED = 16  # persons, for views in a row
 
 
 @contextlib.contextmanager
-def threads_of_one(count: int) -> Iterator[Callable[..., Iterable[Any]]]:
-    """A `map` over so many threads, in each of which PyTorch uses one.
-
-    Steps of microseconds lose more by waiting for a second thread than it brings, and much more where other programs
-    run. So images are shared out, not the steps of one. The workers of a data loader have one thread each anyway.
-    """
+def one_thread() -> Iterator[None]:
+    """Within it PyTorch uses one thread: steps of microseconds lose more by waiting for a second than it brings."""
     before = torch.get_num_threads()
-    torch.set_num_threads(1)  # threads that start from now on begin with it
+    torch.set_num_threads(1)
     try:
-        if count == 1:
-            yield map
-        else:
-            with ThreadPoolExecutor(count) as pool:
-                yield pool.map
+        yield
     finally:
         torch.set_num_threads(before)
 
@@ -78,7 +69,7 @@ class SyntheticFaces(Dataset[SyntheticSamples]):
         seed: any whole number of 0 or more.
 
     A `torch.utils.data.Dataset`: a `DataLoader` collates its samples, and asks for whole batches at once, which is
-    the fast way. Works on the CPU; `batch` shares its images out to as many threads as PyTorch may use.
+    the fast way: each worker draws in one thread, as `batch` does. Works on the CPU.
 
     Raises:
         ValueError: a negative seed or index, a count below 1.
@@ -141,27 +132,19 @@ class SyntheticFaces(Dataset[SyntheticSamples]):
         return _joined(self._chunks([(identity, view) for view in range(count)]))
 
     def _chunks(self, wanted: list[tuple[int, int]]) -> list[SyntheticSamples]:
-        chunks = [wanted[first : first + CHUNK] for first in range(0, len(wanted), CHUNK)]
-        threads = min(torch.get_num_threads(), len(chunks))
-        made: list[SyntheticSamples] = []
-        with threads_of_one(threads) as run:
-            for first in range(0, len(chunks), threads):
-                together = chunks[first : first + threads]
-                missing = dict.fromkeys(
-                    number for chunk in together for number, _ in chunk if number not in self._people
-                )
-                self._people |= zip(missing, run(self._person, missing), strict=True)
-                made += run(self._chunk, together)
-                for number in list(self._people)[:-REMEMBERED]:
-                    del self._people[number]
-        return made
+        with one_thread():
+            return [self._chunk(wanted[first : first + CHUNK]) for first in range(0, len(wanted), CHUNK)]
 
     def _person(self, number: int) -> Person:
-        return draw_person(self.model, self.config, self.seed, number)
+        if number not in self._people:
+            self._people[number] = draw_person(self.model, self.config, self.seed, number)
+            for forgotten in list(self._people)[:-REMEMBERED]:
+                del self._people[forgotten]
+        return self._people[number]
 
     @torch.no_grad()
     def _chunk(self, wanted: list[tuple[int, int]]) -> SyntheticSamples:
-        people = [self._people[identity] for identity, _ in wanted]
+        people = [self._person(identity) for identity, _ in wanted]
         views = [draw_view(self.model, self.config, (self.seed, *pair)) for pair in wanted]
         posed = self._stage.pose(people, views)
         drawn = self._stage.draw(people, views, posed)
