@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "common/vectors.h"
+#include "visibility/cross_sections.h"
 #include "visibility/screen_axis.h"
 #include "visibility/visibility_math.h"
 
@@ -34,6 +35,17 @@ struct ScreenCells {
 
   int32_t of(T x, T y) const {
     return screen_cell(vertical, rows, y) * columns + screen_cell(horizontal, columns, x);
+  }
+};
+
+template <class T>
+struct Screen {
+  const T* points;  // (N, 3)
+  ScreenCells<T> cells;
+
+  STN_HD Vec3<T> corner(int32_t vertex) const {
+    const T* p = points + 3 * static_cast<int64_t>(vertex);
+    return {p[0], p[1], p[2]};
   }
 };
 

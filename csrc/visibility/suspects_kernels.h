@@ -1,5 +1,5 @@
 // The search for candidates in shadows (once for each instruction set: common/each_instruction_set.h): run by run of
-// the cells that a shadow touches, several candidates at a time.
+// the cells that a shadow touches, several candidates at a time; where it is long, of those that its triangle does.
 #include "visibility/shadow_lanes_kernels.h"
 
 namespace stn {
@@ -49,29 +49,63 @@ __attribute__((noinline)) void search_long_run(
 
 constexpr int32_t kLongRun = 256;  // candidates; shorter ones are searched without asking for their boxes
 
+// The part's candidates first <= place < last.
+template <class T>
+inline void search_row(
+    const SortedVertices<T>& vertices, const ShadowLanes<T>& lanes, const Shadow<T>& shadow, int32_t which,
+    int32_t first, int32_t last, const BinPart& part, Suspects& suspects) {
+  const int32_t begin = first > part.first ? first : part.first, end = last < part.last ? last : part.last;
+  if (end - begin <= kLongRun) {
+    search_run(vertices, lanes, which, begin, end, suspects);
+  } else {
+    search_long_run(vertices, shadow, which, begin, end, suspects);
+  }
+}
+
+// A shadow of so many rows and columns is searched along its triangle, not in all of its box.
+constexpr int32_t kLongSide = 4, kLongArea = 64;  // cells
+
+template <class T>
+__attribute__((noinline)) void search_along(
+    const SortedVertices<T>& vertices, const Screen<T>& screen, const Shadow<T>& shadow, int32_t which,
+    CellRowRange rows, const BinPart& part, Suspects& suspects) {
+  const ShadowLanes<T> lanes(shadow);
+  const Face face = shadow.face;
+  const CrossSections<T> sections(
+      screen.corner(face.i), screen.corner(face.j), screen.corner(face.k), screen.cells.vertical, screen.cells.rows);
+  for (int32_t row = rows.first; row <= rows.last; ++row) {
+    const ColumnRange columns =
+        sections.columns(row, screen.cells.horizontal, screen.cells.columns, {shadow.cells[0], shadow.cells[2]});
+    if (columns.first <= columns.last) {
+      const int32_t* start = vertices.starts + static_cast<int64_t>(row) * screen.cells.columns;
+      search_row(vertices, lanes, shadow, which, start[columns.first], start[columns.last + 1], part, suspects);
+    }
+  }
+}
+
 }  // namespace
 
 // Adds the part's candidates in each of `count` shadows that are no corners of its face.
 template <class T>
 void find_suspects(
-    const SortedVertices<T>& sorted, const BinPart& part, const Shadow<T>* shadows, int32_t count, Suspects& suspects) {
+    const SortedVertices<T>& sorted, const Screen<T>& screen, const BinPart& part, const Shadow<T>* shadows,
+    int32_t count, Suspects& suspects) {
   const SortedVertices<T> vertices = sorted;  // which `suspects` cannot change
   const BinPart own = part;
   for (int32_t which = 0; which < count; ++which) {
     const Shadow<T>& shadow = shadows[which];
-    const ShadowLanes<T> lanes(shadow);
+    const int32_t columns = shadow.cells[2] + 1 - shadow.cells[0];
     const int32_t last_row = shadow.cells[3] < own.rows.last ? shadow.cells[3] : own.rows.last;
     int32_t row = shadow.cells[1] > own.rows.first ? shadow.cells[1] : own.rows.first;
+    const int64_t rows = last_row + 1 - row;
+    if (rows >= kLongSide && columns >= kLongSide && rows * columns >= kLongArea) {
+      search_along(vertices, screen, shadow, which, {row, last_row}, own, suspects);
+      continue;
+    }
+    const ShadowLanes<T> lanes(shadow);
     const int32_t* start = vertices.starts + static_cast<int64_t>(row) * vertices.columns + shadow.cells[0];
-    const int32_t columns = shadow.cells[2] + 1 - shadow.cells[0];
     for (; row <= last_row; ++row, start += vertices.columns) {
-      const int32_t begin = start[0] > own.first ? start[0] : own.first;
-      const int32_t end = start[columns] < own.last ? start[columns] : own.last;
-      if (end - begin <= kLongRun) {
-        search_run(vertices, lanes, which, begin, end, suspects);
-      } else {
-        search_long_run(vertices, shadow, which, begin, end, suspects);
-      }
+      search_row(vertices, lanes, shadow, which, start[0], start[columns], own, suspects);
     }
   }
 }

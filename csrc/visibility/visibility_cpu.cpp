@@ -1,9 +1,9 @@
 // Four passes over one image: the faces' areas and their sums around each vertex (facing), facing vertices sorted into
 // screen cells, and one pass over the triangles, a strip at a time: shadows are cast on the screen, searched for
 // candidates by the widest instructions there are, and the few that are found judged exactly. Linear in vertices,
-// triangles and cells touched. One task an image, or several: each then has vertices of its own, first by their indices
-// and then by their places on the screen, and goes through the faces that may concern them in the order of a single
-// task; so nothing depends on their number.
+// triangles and the cells that these cover. One task an image, or several: each then has vertices of its own, first by
+// their indices and then by their places on the screen, and goes through the faces that may concern them in the order
+// of a single task; so nothing depends on their number.
 #if defined(__clang__)
 #pragma clang fp contract(off)
 #elif defined(__GNUC__)
@@ -35,7 +35,8 @@ template <class T, class F>
 class Strip final : Suspects {
  public:
   Strip(const T* points, T tolerance, VertexBins<T>& bins, const BinPart& part, const F& f)
-      : points_(points), caster_(points, tolerance, bins.cells()), sorted_(bins.sorted()), part_(part), f_(f) {
+      : screen_{points, bins.cells()}, caster_(points, tolerance, bins.cells()), sorted_(bins.sorted()), part_(part),
+        f_(f) {
   }
 
   __attribute__((always_inline)) void add(Face face, int64_t index, T area) {
@@ -46,7 +47,7 @@ class Strip final : Suspects {
   }
 
   void finish() {
-    STN_CHOOSE_KERNEL(find_suspects<T>)(sorted_, part_, shadows_, filled_, *this);
+    STN_CHOOSE_KERNEL(find_suspects<T>)(sorted_, screen_, part_, shadows_, filled_, *this);
     settle();
     filled_ = 0;
   }
@@ -58,7 +59,7 @@ class Strip final : Suspects {
     for (int32_t s = 0; s < count_; ++s) {
       const Shadow<T>& shadow = shadows_[list_[s].shadow];
       const int32_t place = list_[s].place;
-      const Triangle<T> t(points_, shadow.face);
+      const Triangle<T> t(screen_.points, shadow.face);
       T depth;
       if (covers(shadow.face, shadow.area, t.a, t.b, t.c, sorted_.x[place], sorted_.y[place], depth)) {
         f_(place, depth, shadow.index);
@@ -67,7 +68,7 @@ class Strip final : Suspects {
     count_ = 0;
   }
 
-  const T* points_;
+  Screen<T> screen_;
   ShadowCaster<T> caster_;
   SortedVertices<T> sorted_;
   BinPart part_;

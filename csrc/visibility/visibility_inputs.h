@@ -48,11 +48,13 @@ inline bool is_soft(const char* what, const std::string& mode) {
   return mode == "soft";
 }
 
-// A temperature that T cannot say becomes the nearest one that it can.
+// What T cannot say becomes the nearest number that it can.
 template <class T>
 SoftStep<T> soft_step(double tolerance, double temperature) {
   const double least = std::numeric_limits<T>::min(), most = std::numeric_limits<T>::max();
-  return {static_cast<T>(tolerance), static_cast<T>(std::min(std::max(temperature, least), most))};
+  return {
+      static_cast<T>(std::min(std::max(tolerance, -most), most)),
+      static_cast<T>(std::min(std::max(temperature, least), most))};
 }
 
 // (B, N), or (0,) for hard visibility, which needs none.

@@ -124,6 +124,21 @@ STN_HD T share_of(T weight, T sum) {
   return share < T(0) ? T(0) : (share > T(1) ? T(1) : share);
 }
 
+// The slope of a plane through three corners along one axis, given their depths and how far b and c lie from a along
+// the other axis. Where products overflow, they are taken again of depths between -1 and 1.
+template <class T>
+STN_HD T plane_slope(T depth_a, T depth_b, T depth_c, T aside_b, T aside_c, T area) {
+  const T ab = depth_b - depth_a, ac = depth_c - depth_a;
+  const T slope = (ab * aside_c - ac * aside_b) / area;
+  if (slope - slope == T(0)) {
+    return slope;
+  }
+  const T half = T(0.5), half_ab = half * depth_b - half * depth_a, half_ac = half * depth_c - half * depth_a;
+  const T steeper = std::fmax(std::fabs(half_ab), std::fabs(half_ac));
+  const T rise = half_ab / steeper * (half * aside_c) - half_ac / steeper * (half * aside_b);
+  return rise / area * steeper * T(4);
+}
+
 // For vertex p with the winner (a, b, c). Where the step is flat, no slope of the winner counts, however steep.
 template <class T>
 STN_HD SoftGradient<T> soft_visible_vjp(
@@ -134,9 +149,8 @@ STN_HD SoftGradient<T> soft_visible_vjp(
   if (area == T(0) || delta == T(0)) {
     return {};
   }
-  const T ab = b.z - a.z, ac = c.z - a.z;
-  const T slope_x = (ab * (c.y - a.y) - ac * (b.y - a.y)) / area;
-  const T slope_y = (ac * (b.x - a.x) - ab * (c.x - a.x)) / area;
+  const T slope_x = plane_slope(a.z, b.z, c.z, b.y - a.y, c.y - a.y, area);
+  const T slope_y = plane_slope(a.z, c.z, b.z, c.x - a.x, b.x - a.x, area);
   const T sum = w.sum();
   return {{-delta * slope_x, -delta * slope_y, delta}, {share_of(w.a, sum), share_of(w.b, sum), share_of(w.c, sum)}};
 }
