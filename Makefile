@@ -2,7 +2,8 @@
 # make build   the operator library, in place                 make wheel   the wheel, proven in a clean environment
 # make format  rewrite sources in the project's style         make bench   the benchmarks of the operators
 # make wheel-proof   the wheel once more, with other Pythons and another PyTorch
-# make sanitize      the emulated CUDA kernels under a race detector and sanitizers
+# make sanitize      the CPU kernels under sanitizers, the emulated CUDA kernels under a race detector too
+# make fuzz          10,000 damaged files of every model format, read under limits of memory and time
 # Each does its own set-up: a virtual environment in .venv with the versions of constraints.txt.
 
 PYTHON ?= python3
@@ -14,7 +15,7 @@ SOURCES := $(shell find csrc -name '*.cpp' -o -name '*.h' -o -name '*.cu')
 LIBRARY := stn3dmm_cuda/_cpu.abi3.so
 EMULATOR := $(shell find tests/emulator -name '*.cpp' -o -name '*.h' -o -name '*.cu')
 
-.PHONY: demo test sanitize build lint format bench wheel wheel-proof clean
+.PHONY: demo test sanitize sanitize-cpu sanitize-emulated fuzz build lint format bench wheel wheel-proof clean
 .DELETE_ON_ERROR:
 
 demo: build
@@ -25,14 +26,35 @@ test: export STN3DMM_REQUIRE_BACKENDS ?= cpu,emulated
 test: lint
 	$(BIN)/python -m pytest
 
-# The emulated kernels under the race detector, then under AddressSanitizer and UndefinedBehaviorSanitizer.
+sanitize: sanitize-cpu sanitize-emulated
+
 # AddressSanitizer must find libstdc++ loaded before it, or it cannot pass exceptions on; it writes to the real stderr.
-sanitize: export STN3DMM_REQUIRE_BACKENDS = emulated
-sanitize: $(VENV)/developed $(LIBRARY)
+SANITIZED = LD_PRELOAD="$(foreach name,asan stdc++,$(shell g++ -print-file-name=lib$(name).so))" \
+    ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
+    $(abspath $(BIN))/python
+
+# The CPU kernels under AddressSanitizer and UndefinedBehaviorSanitizer, with every instruction set up to this machine's
+# best. Python looks for packages in the folder where it starts, and so finds the sanitized one.
+sanitize-cpu: $(VENV)/developed
+	rm -rf build/sanitized/lib
+	STN3DMM_SANITIZE=address STN3DMM_WITH_CUDA=0 $(BIN)/python setup.py --quiet build
+	cd build/sanitized/lib && export STN3DMM_SANITIZE=address STN3DMM_REQUIRE_BACKENDS=cpu && \
+	    best=$$(STN3DMM_CPU_INSTRUCTIONS= $(SANITIZED) -c \
+	        'import stn3dmm_cuda; print(stn3dmm_cuda.cpu_instruction_set())') && \
+	    for instructions in baseline avx2 avx512; do \
+	        echo "$$instructions, of the instruction sets up to $$best" && \
+	        STN3DMM_CPU_INSTRUCTIONS=$$instructions $(SANITIZED) -m pytest --capture=sys -k cpu $(CURDIR)/tests || exit 1; \
+	        test $$instructions != $$best || break; \
+	    done
+
+# The emulated kernels under the race detector, then under AddressSanitizer and UndefinedBehaviorSanitizer.
+sanitize-emulated: export STN3DMM_REQUIRE_BACKENDS = emulated
+sanitize-emulated: $(VENV)/developed $(LIBRARY)
 	STN3DMM_EMULATOR=race $(BIN)/python -m pytest -k emulated tests
-	STN3DMM_EMULATOR=address LD_PRELOAD="$(foreach name,asan stdc++,$(shell g++ -print-file-name=lib$(name).so))" \
-	    ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
-	    $(BIN)/python -m pytest --capture=sys -k emulated tests
+	STN3DMM_EMULATOR=address $(SANITIZED) -m pytest --capture=sys -k emulated tests
+
+fuzz: $(VENV)/developed $(LIBRARY)
+	$(BIN)/python -m tests.stn3dmm.formats.fuzz
 
 build: $(LIBRARY)
 
@@ -50,6 +72,7 @@ format: $(VENV)/developed
 bench: build
 	$(BIN)/python -m benchmarks.bench_warp
 	$(BIN)/python -m benchmarks.bench_visibility
+	$(BIN)/python -m benchmarks.bench_rasterize
 	$(BIN)/python -m benchmarks.bench_synthetic
 
 # For every architecture that wheels serve; STN3DMM_WITH_CUDA=0 makes a wheel for the CPU alone.

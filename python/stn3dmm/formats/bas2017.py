@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
+from collections.abc import Iterable
 
 import numpy as np
 import numpy.typing as npt
@@ -46,9 +47,9 @@ class Demodata:
     visible: npt.NDArray[np.bool_]  # (B, 21) False where missing
 
 
-def is_model(content: dict[str, npt.NDArray[np.generic]]) -> bool:
-    """Whether the arrays of a MATLAB file are those of the authors' resampled model."""
-    return {"shapeMU", "shapePC", "faces", "nverts"} <= set(content)
+def is_model(names: Iterable[str]) -> bool:
+    """Whether a MATLAB file with arrays of these names is the authors' resampled model."""
+    return {"shapeMU", "shapePC", "faces", "nverts"} <= set(names)
 
 
 def read_model(path: str | os.PathLike[str]) -> MorphableModel:

@@ -1,4 +1,4 @@
-"""`load_model` knows a format by its content and says what it found otherwise."""
+"""`load_model` and `read_mesh` know a format by its content and say what they found otherwise."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 import scipy.io
 import stn3dmm
+from stn3dmm.formats import read_mesh, recognition
+
+from .mesh_files import FACE, POLYGONS, ict_folder, own_model, sfm_bytes, write_obj, write_ply
 
 
 def test_recognises_by_content_not_by_name(model_mat, tmp_path):
@@ -21,6 +24,21 @@ def test_recognises_by_content_not_by_name(model_mat, tmp_path):
     assert again.landmarks["ibug68"].tolist() == model.landmarks["ibug68"].tolist()
 
 
+def test_recognises_mesh_formats_by_content(tmp_path):
+    sources = {
+        "sfm": tmp_path / "1",
+        "plain_mesh": write_obj(tmp_path / "2", FACE, POLYGONS),
+        "ict": ict_folder(tmp_path / "3" / "4").parent / "4",
+    }
+    sources["sfm"].write_bytes(sfm_bytes())
+    found = {name: recognition.mesh_format_of(recognition.Source(path)) for name, path in sources.items()}
+    assert {name: module.__name__ for name, module in found.items()} == {
+        name: f"stn3dmm.formats.{name}" for name in sources
+    }
+    for path in (write_ply(tmp_path / "5", FACE, POLYGONS), own_model(tmp_path / "6")):
+        assert recognition.mesh_format_of(recognition.Source(path)).__name__ == "stn3dmm.formats.plain_mesh"
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -28,21 +46,27 @@ def test_recognises_by_content_not_by_name(model_mat, tmp_path):
         (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
         (b"\x80\x04\x95", "a Python pickle"),
         (b"PK\x03\x04broken", "a damaged zip archive"),
+        (b"\x89PNG\r\n", "a PNG picture"),
         (b"hello there", "it begins with b'hello there'"),
+        (b"# only a comment\n", "it begins with b'# only a comment"),
     ],
 )
-def test_names_what_it_read(tmp_path, content, message):
+@pytest.mark.parametrize("read", [stn3dmm.load_model, read_mesh])
+def test_names_what_it_read(tmp_path, content, message, read):
     path = tmp_path / "model"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=message):
-        stn3dmm.load_model(path)
+    with pytest.raises(ValueError, match=message) as caught:
+        read(path)
+    assert "\n" not in str(caught.value)
 
 
-def test_rejects_missing_and_folder(tmp_path):
-    with pytest.raises(FileNotFoundError, match="no such file"):
-        stn3dmm.load_model(tmp_path / "model.npz")
-    with pytest.raises(ValueError, match="not a file"):
-        stn3dmm.load_model(tmp_path)
+@pytest.mark.parametrize("read", [stn3dmm.load_model, read_mesh])
+def test_rejects_missing_and_other_folders(tmp_path, read):
+    with pytest.raises(FileNotFoundError, match="no such file or folder"):
+        read(tmp_path / "model.npz")
+    (tmp_path / "holiday.jpg").touch()
+    with pytest.raises(ValueError, match=r"a folder: it holds holiday\.jpg"):
+        read(tmp_path)
 
 
 def test_rejects_other_archives(tmp_path):
@@ -67,3 +91,66 @@ def test_rejects_damage(model_mat, tmp_path):
     path.write_bytes(bytes(content))
     with pytest.raises(ValueError, match="damaged"):
         stn3dmm.load_model(path)
+
+
+def test_rejects_options_that_a_format_lacks(model_mat, tmp_path):
+    with pytest.raises(ValueError, match="a model on a texture grid takes no option 'part'"):
+        stn3dmm.load_model(model_mat, part="full")
+    path = write_obj(tmp_path / "face.obj", FACE, POLYGONS)
+    with pytest.raises(ValueError, match=r"a mesh \(OBJ or PLY\).* takes no option 'part'"):
+        read_mesh(path, part="full")
+    with pytest.raises(ValueError, match=r"ICT-FaceKit .* takes no option 'expression'"):
+        read_mesh(ict_folder(tmp_path), expression=path)
+
+
+def test_read_mesh_refuses_models_on_a_grid(model_mat):
+    with pytest.raises(ValueError, match=r"read it with stn3dmm\.load_model"):
+        read_mesh(model_mat)
+
+
+def test_own_landmarks(tmp_path):
+    path = write_obj(tmp_path / "face.obj", FACE, POLYGONS)
+    own = tmp_path / "landmarks.json"
+    # Chin, tip of the nose, right and left eye; the other points are of no matter here.
+    index = {8: 5, 30: 4, 36: 3, 45: 2}
+    own.write_text(str([index.get(k, 0) for k in range(68)]))
+    mesh = read_mesh(path, landmarks=own)
+    assert mesh.landmarks["ibug68"][[8, 30, 36, 45]].tolist() == [5, 4, 3, 2]
+    # AFLW's follow where both mark the same place: the chin is the last of them, the left ear has no counterpart.
+    assert mesh.landmarks["aflw21"][[20, 14, 12]].tolist() == [5, 4, -1]
+
+
+def test_landmarks_tell_that_a_mesh_is_turned(tmp_path):
+    own = tmp_path / "landmarks.json"
+    own.write_text(str([{8: 5, 30: 4, 36: 3, 45: 2}.get(k, 0) for k in range(68)]))
+    for vertices, axis in ((FACE * (1, -1, -1), "y and z"), (FACE[:, [1, 0, 2]] * (1, 1, -1), "z")):
+        path = write_obj(tmp_path / "face.obj", vertices, POLYGONS)
+        with pytest.raises(ValueError, match=f"the mean face is turned: .*{axis}"):
+            read_mesh(path, landmarks=own)
+
+
+def test_load_model_prepares_a_mesh(tmp_path, caplog):
+    path = tmp_path / "shape.bin"
+    path.write_bytes(sfm_bytes())
+    model = stn3dmm.load_model(path, grid_shape=(9, 8), identity=1)
+    assert (model.grid_shape, model.mode_names) == ((9, 8), ("identity/1",))
+    assert model.mean[:, 2].max() == pytest.approx(60, abs=25)  # the pyramid's top lies between grid vertices
+    assert "`stn3dmm prepare` does it once for all" in caplog.text
+    assert str(path) in caplog.text
+
+
+def test_load_model_prepares_the_real_meshes(real_data):
+    sfm = stn3dmm.load_model(
+        real_data / "sfm" / "sfm_shape_3448.bin",
+        expression=real_data / "sfm" / "expression_blendshapes_3448.bin",
+        identity=12,
+    )
+    assert sfm.mode_names[11:13] == ("identity/12", "expression/anger")
+    assert (sfm.landmarks["ibug68"] >= 0).sum() == 50
+    ict = stn3dmm.load_model(real_data / "ict", part="narrow", identity=3, expressions=2)
+    assert ict.mode_count == 5
+    assert ict.licence.startswith("MIT")
+    for model in (sfm, ict):
+        points = model.mean[model.landmarks["ibug68"]]
+        assert points[36, 0] < points[39, 0] < points[42, 0] < points[45, 0]
+        assert points[30, 2] > np.quantile(model.mean[:, 2], 0.99)

@@ -1,0 +1,142 @@
+"""Telling the formats of morphable models apart by what a file or folder holds, never by its name."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import importlib
+import os
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+import scipy.io
+
+from stn3dmm.formats.pickle_machine import operations
+from stn3dmm.morphable_mesh import MorphableMesh
+
+HEAD_BYTES = 4096
+LONGEST_NAME = 64  # longer strings in a pickle are data
+
+# A module of this package for each format, in the order in which they are asked; loaded on first use.
+MESH_FORMATS = ("ict", "sfm", "bfm2009", "bfm_h5", "tddfa_v2", "deep3d", "flame", "plain_mesh")
+
+
+class MeshFormat(Protocol):
+    """What a module of a mesh format offers."""
+
+    WHAT: str  # the model and its file, for messages: "the Surrey Face Model (sfm_shape_*.bin)"
+    OPTIONS: tuple[str, ...]  # the options of `read_mesh` that its `read` takes as keywords: "expression", "part"
+
+    def recognises(self, source: Source) -> bool:
+        """Whether the source is of this format: quick, and False (no error) for whatever else or damaged."""
+
+    def read(self, path: Path, **options: Any) -> MorphableMesh:
+        """Reads it; ValueError or FileNotFoundError, one clear sentence, for whatever is wrong."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """A file or folder whose format is asked for. What is learnt about it is learnt once for all formats."""
+
+    path: Path
+
+    @functools.cached_property
+    def head(self) -> bytes:
+        """The first 4096 bytes; none of a folder."""
+        if not self.path.is_file():
+            return b""
+        with self.path.open("rb") as stream:
+            return stream.read(HEAD_BYTES)
+
+    @functools.cached_property
+    def kind(self) -> str:
+        """The container: "folder", "matlab", "hdf5", "zip", "pickle" or "other"."""
+        if self.path.is_dir():
+            return "folder"
+        magics = {
+            "matlab": (b"MATLAB 5.0 MAT-file",),
+            "hdf5": (b"\x89HDF\r\n\x1a\n", b"MATLAB 7.3 MAT-file"),
+            "zip": (b"PK\x03\x04",),
+            # Protocols 2 to 5 announce themselves; 0 and 1 begin with the dictionary that every model file is.
+            "pickle": (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"(dp", b"}q"),
+        }
+        for kind, beginnings in magics.items():
+            if self.head.startswith(beginnings):
+                return kind
+        return "other"
+
+    @functools.cached_property
+    def names(self) -> frozenset[str]:
+        """What the container calls its content; empty where it is damaged or of kind "other".
+
+        MATLAB variables, members of the HDF5 root, entries of a zip archive (without ``.npy``), entries of a folder,
+        short strings in a pickle (which is scanned, not executed).
+        """
+        readers: dict[str, Callable[[Path], Iterable[str]]] = {
+            "folder": os.listdir,
+            "matlab": _matlab_names,
+            "hdf5": _hdf5_names,
+            "zip": _zip_names,
+            "pickle": _pickle_strings,
+        }
+        names: set[str] = set()
+        # The libraries report damage with a type for each kind of it; the reader says later what is wrong.
+        with contextlib.suppress(Exception):
+            if self.kind in readers:
+                names.update(readers[self.kind](self.path))
+        return frozenset(names)
+
+    def describe(self) -> str:
+        """What was found, for an error: "an HDF5 file: it holds color, shape"."""
+        kinds = {
+            "folder": "a folder",
+            "matlab": "a MATLAB file",
+            "hdf5": "an HDF5 file",
+            "zip": "a zip archive",
+            "pickle": "a Python pickle",
+        }
+        if self.kind not in kinds or (self.kind == "zip" and not self.names):
+            pictures = {b"\x89PNG": "a PNG picture", b"\xff\xd8": "a JPEG picture", b"PK": "a damaged zip archive"}
+            for magic, name in pictures.items():
+                if self.head.startswith(magic):
+                    return name
+            return f"it begins with {self.head[:16]!r}" if self.head else "an empty file"
+        found = ", ".join(sorted(self.names)) or "nothing readable"
+        return f"{kinds[self.kind]}: it holds {found if len(found) <= 200 else found[:200] + ' ...'}"
+
+
+def mesh_formats() -> Iterator[MeshFormat]:
+    """The modules of all mesh formats, in the order in which they are asked."""
+    for name in MESH_FORMATS:
+        yield cast(MeshFormat, importlib.import_module(f"stn3dmm.formats.{name}"))
+
+
+def mesh_format_of(source: Source) -> MeshFormat | None:
+    """The first mesh format that recognises the source."""
+    return next((module for module in mesh_formats() if module.recognises(source)), None)
+
+
+def _matlab_names(path: Path) -> Iterator[str]:
+    return (name for name, _, _ in scipy.io.whosmat(path))
+
+
+def _hdf5_names(path: Path) -> list[str]:
+    import h5py
+
+    with h5py.File(path, "r") as file:
+        # Bytes are names that are no UTF-8.
+        return [name if isinstance(name, str) else ascii(name) for name in file]
+
+
+def _zip_names(path: Path) -> list[str]:
+    with zipfile.ZipFile(path) as archive:
+        return [name.removesuffix(".npy") for name in archive.namelist()]
+
+
+def _pickle_strings(path: Path) -> Iterator[str]:
+    for _, argument in operations(path):
+        if isinstance(argument, str) and len(argument) <= LONGEST_NAME:
+            yield argument
