@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -67,6 +68,16 @@ def _check_replaceable(targets: list[Path]) -> None:
     for target in targets:
         if target.is_dir():
             raise IsADirectoryError(f"{target}: a folder; expected a file to write. Move the folder away.")
+
+
+def check_target(path: str | os.PathLike[str]) -> None:
+    """OSError if a file could not be written at ``path``, as far as can be told before there is anything to write."""
+    target = Path(path)
+    check_folder(target.parent)
+    _check_replaceable([target])
+    folder = next(place for place in target.absolute().parents if place.is_dir())
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(target))
 
 
 def write_text(target: str | os.PathLike[str], text: str) -> None:

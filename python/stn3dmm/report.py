@@ -22,16 +22,22 @@ MODES_SHOWN = 6
 
 def render_report(title: str, model: MorphableModel, faces: list[FittedFace]) -> str:
     """The report as HTML text, pictures embedded: no other file, no network."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("stn3dmm", "templates"), autoescape=True, undefined=jinja2.StrictUndefined
-    )
-    return environment.get_template("report.html").render(
+    return render_page(
+        "report.html",
         title=title,
         model=model,
         faces=[_face(face) for face in faces],
         mean_error=float(np.mean([face.record.error for face in faces])) if faces else 0.0,
-        versions=f"stn3dmm-cuda {stn3dmm.__version__}, PyTorch {torch.__version__}, Python {platform.python_version()}",
     )
+
+
+def render_page(template: str, **content: Any) -> str:
+    """A template of this package that extends page.html, as HTML text."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("stn3dmm", "templates"), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    versions = f"stn3dmm-cuda {stn3dmm.__version__}, PyTorch {torch.__version__}, Python {platform.python_version()}"
+    return environment.get_template(template).render(versions=versions, **content)
 
 
 def data_uri(pixels: drawing.Pixels) -> str:

@@ -1,4 +1,4 @@
-"""The command line: `stn3dmm demo | fit | flatten | average | export | doctor`.
+"""The command line: `stn3dmm demo | fit | flatten | average | prepare | export | doctor`.
 
 The commands import what they need when they run: --help answers at once, and doctor works without the operators.
 """
@@ -16,6 +16,7 @@ from stn3dmm.cli.doctor import doctor
 from stn3dmm.cli.export import export
 from stn3dmm.cli.fit import fit
 from stn3dmm.cli.flatten import flatten
+from stn3dmm.cli.prepare import prepare
 
 app = typer.Typer(
     cls=Application,
@@ -25,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (demo, fit, flatten, average, export, doctor):
+for command in (demo, fit, flatten, average, prepare, export, doctor):
     app.command()(command)
 
 

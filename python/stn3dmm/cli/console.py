@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
 
 if TYPE_CHECKING:
     from stn3dmm.morphable_model import MorphableModel
 
-MODEL_HELP = "Morphable model: a stn3dmm .npz or the authors' model.mat; the embedded model without this."
+MODEL_HELP = (
+    "Morphable model: any that docs/formats.md lists, quickest a .npz from 'stn3dmm prepare'; the embedded model "
+    "without this."
+)
 
 
 @contextlib.contextmanager
@@ -35,6 +40,16 @@ def progress(total: int, what: str) -> Iterator[Callable[[str], None]]:
 def say(text: str = "") -> None:
     """A line for people, on stdout."""
     typer.echo(text)
+
+
+def say_table(title: str, rows: Sequence[tuple[str, str]]) -> None:
+    """Names and values for people, on stdout, wrapped to the width of the terminal."""
+    table = Table(title=title or None, title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in rows:
+        table.add_row(Text(name), Text(value))
+    Console().print(table)
 
 
 def say_json(content: dict[str, Any]) -> None:

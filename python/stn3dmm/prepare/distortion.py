@@ -46,12 +46,12 @@ def distortion(vertices: Floats, triangles: Indices, uv: Floats) -> Distortion:
         triangles=len(triangles),
         flipped=flipped(uv, triangles),
         least_area=float(signed.min()),
-        angle=_percentiles(_stretches(vertices, triangles[proper], uv), weight),
+        angle=_percentiles(stretches(vertices, triangles[proper], uv), weight),
         area=_percentiles(share, weight),
     )
 
 
-def _stretches(vertices: Floats, triangles: Indices, uv: Floats) -> Floats:
+def stretches(vertices: Floats, triangles: Indices, uv: Floats) -> Floats:
     """The larger principal stretch divided by the smaller (F,), each triangle with area in space and in the map."""
     origin = triangles[:, :1]
     along, across = np.moveaxis(vertices[triangles[:, 1:]] - vertices[origin], 1, 0)
