@@ -39,14 +39,16 @@ def visibility(
         grid_shape: (P, Q) with P Q = N: the texture grid's own triangles. Exactly one of faces and grid_shape.
         mode: "hard" or "soft".
         tolerance: pixels by which a vertex may lie behind a triangle and still be seen.
-        temperature: pixels, more than 0: the width of the soft step. Hard visibility has no use for it.
+        temperature: pixels, more than 0: the width of the soft step. Hard visibility has no use for it. A tolerance or
+            temperature that the points' dtype cannot say becomes the nearest one that it can.
 
     Returns:
         (B, N) in the points' dtype, 0 or 1, or between them in mode "soft".
 
     The gradient of hard visibility is zero. Soft visibility is differentiable once, in points: the gradient reaches
     the vertex and, through its plane, the three corners of its deepest triangle, which triangle that is and facing
-    held constant; there the value jumps where two triangles cross. Deterministic, gradients included.
+    held constant; there the value jumps where two triangles cross. It is finite unless the dtype cannot say how steep
+    that triangle is, or the gradient itself. Deterministic, gradients included.
 
     Raises:
         TypeError: dtypes do not go together.

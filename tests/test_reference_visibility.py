@@ -225,6 +225,32 @@ def test_visibility_soft_known_gradient_on_a_slope() -> None:
     torch.testing.assert_close(grad[0, :3], -shares[:, None] * toward)
 
 
+def test_visibility_soft_of_a_plane_whose_products_overflow() -> None:
+    """The depth of a sheet is known where areas times depths are not."""
+    points, faces = scene((sheet(0, 9e9, 1e30), SQUARE), spot(1e9, 2e9, 1e30, 1e9))
+    leaf = points.float().requires_grad_()
+    assert (leaf[0, 1, 0] ** 2 * leaf[0, 1, 2]).isinf()
+    seen = visibility(leaf, faces, mode="soft", tolerance=0.0)
+    assert seen[0].tolist() == [1.0] * 4 + [0.5] * 3
+    (grad,) = torch.autograd.grad(seen[0, 4], leaf)
+    assert grad[0, 4].tolist() == pytest.approx([0.0, 0.0, 0.25])
+    assert grad[0, :4, 2].sum().item() == pytest.approx(-0.25)
+    assert not grad[0, :4, :2].any()
+    behind = points - torch.tensor([0.0, 0.0, 1e30]) * (torch.arange(7) > 3)[:, None]
+    assert visibility(behind.float(), faces, mode="soft")[0].tolist() == [1.0] * 4 + [0.0] * 3
+
+
+@pytest.mark.parametrize("temperature", [1e-300, 1e300])
+def test_visibility_soft_of_a_temperature_beyond_the_dtype(temperature: float) -> None:
+    """It is the nearest one that the dtype can say: no 0, and no infinity."""
+    points, faces = scene((sheet(0, 10, 5.0), SQUARE), spot(3, 3, 5.0))
+    leaf = points.float().requires_grad_()
+    seen = visibility(leaf, faces, mode="soft", tolerance=0.0, temperature=temperature)
+    assert seen[0].tolist() == [1.0] * 4 + [0.5] * 3
+    (grad,) = torch.autograd.grad(seen.sum(), leaf)
+    assert grad.isfinite().all()
+
+
 @pytest.mark.parametrize("order", [[0, 1, 2], [2, 1, 0], [1, 2, 0]])
 def test_visibility_ties_go_to_the_lowest_face(order: list[int]) -> None:
     """Three coincident triangles of their own corners cover the spot; the gradient shows which one won."""

@@ -86,6 +86,21 @@ def test_visibility_matches_reference_on_any_numbers(
         assert torch.equal(actual.cpu(), reference.visibility(points, grid_shape=(2, 3), tolerance=tolerance))
 
 
+@pytest.mark.parametrize("mode", ["hard", "soft"])
+@pytest.mark.parametrize("tolerance", [-1e300, -3.5e38, 3.5e38, 1e300])
+def test_visibility_of_a_tolerance_beyond_the_dtype(backend: Backend, tolerance: float, mode: str) -> None:
+    """It is the nearest one that the dtype can say: only what lies behind something can be hidden by it, and further
+    behind than all tolerances remains hidden."""
+    points, faces = joined(sheet(0, 10, 3e38), spot(1, 1, 0.0), spot(8, 8, -3e38), spot(20, 20, -3e38))
+    expected = [1.0] * 4 + [float(tolerance > 0)] * 3 + [0.0] * 3 + [1.0] * 3
+    points = points[None].float()
+    visible = backend.operators.visibility(
+        points.to(backend.device), faces.to(backend.device), mode=mode, tolerance=tolerance
+    )
+    assert visible[0].tolist() == expected
+    assert reference.visibility(points, faces, mode=mode, tolerance=tolerance)[0].tolist() == expected
+
+
 def outlier(points: torch.Tensor) -> torch.Tensor:
     """One corner of the grid a million pixels to the upper left: every screen cell of equal size becomes one."""
     points[0, 0, :2] = -1e6

@@ -252,6 +252,29 @@ def test_soft_visibility_gradients_survive_a_sliver(backend: Backend) -> None:
     torch.testing.assert_close(actual[len(thin[0]) :], others, rtol=1e-4, atol=0.0)
 
 
+@pytest.mark.parametrize(("dtype", "power"), [(torch.float32, 10), (torch.float64, 80)])
+def test_soft_visibility_gradients_of_a_plane_whose_products_overflow(
+    backend: Backend, dtype: torch.dtype, power: int
+) -> None:
+    """Each axis in a unit of its own: depths times widths overflow, the plane's slopes do not."""
+    points = crumpled(2, *GRID, dtype=dtype)
+    unit = torch.tensor([2.0 ** (10 * power), 2.0 ** (-7 * power), 2.0 ** (4 * power)], dtype=dtype)
+    assert (points[..., 0].amax() * unit[0] * points[..., 2].amax() * unit[2]).isinf()
+
+    def judged(unit: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        leaf = (points * unit).to(backend.device).requires_grad_()
+        along = {"tolerance": 0.1 * unit[2].item(), "temperature": 0.7 * unit[2].item()}
+        visible = backend.operators.visibility(leaf, grid_shape=GRID, mode="soft", **along)
+        (grad,) = torch.autograd.grad(visible.sum(), leaf)
+        return visible.detach(), grad.cpu() * unit
+
+    (visible, grad), (ordinary, expected) = judged(unit), judged(torch.ones_like(unit))
+    assert torch.equal(visible, ordinary)
+    assert grad.isfinite().all()
+    assert expected[..., 1].any()
+    torch.testing.assert_close(grad[..., 1], expected[..., 1], rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize("temperature", [1e-300, 1e300])
 def test_soft_visibility_of_any_temperature(backend: Backend, temperature: float) -> None:
     for dtype in DTYPES:

@@ -39,6 +39,12 @@ def _plane_depth(points: torch.Tensor, faces: torch.Tensor, at: torch.Tensor) ->
     return (w0 * z0 + w1 * z1 + w2 * z2) / (w0 + w1 + w2)
 
 
+def _plane_of_shares(points: torch.Tensor, faces: torch.Tensor, at: torch.Tensor) -> torch.Tensor:
+    """The same but for rounding, where products of areas and depths may overflow."""
+    weights = torch.stack(_edge_functions(points, faces, at), dim=-1)
+    return (weights / weights.sum(dim=-1, keepdim=True) * points[..., 2][faces]).sum(dim=-1)
+
+
 def _covering_depth(points: torch.Tensor, faces: torch.Tensor, candidates: torch.Tensor) -> torch.Tensor:
     """(m, c): depth of face c at vertex m where the face contains it and does not touch it, else minus infinity."""
     at = points[candidates][:, None]  # (m, 1, 3)
@@ -101,6 +107,8 @@ def _visible(
     points: torch.Tensor, faces: torch.Tensor, mode: str, tolerance: float, temperature: float
 ) -> torch.Tensor:
     """The visibility (N,) of one image's points (N, 3) under its own faces (F, 3)."""
+    dtype = torch.finfo(points.dtype)
+    tolerance, temperature = min(max(tolerance, dtype.min), dtype.max), min(max(temperature, dtype.tiny), dtype.max)
     with torch.no_grad():
         fixed = points.detach()
         faces = faces[((faces >= 0) & (faces < points.shape[0])).all(dim=-1)]
@@ -114,9 +122,9 @@ def _visible(
         covered = winner < faces.shape[0]
         index = (candidate & covered).nonzero().flatten()
         result = (candidate & ~covered).to(points.dtype)
-    plane = _plane_depth(points, faces[winner[index]], points[index])
+    plane = _plane_of_shares(points, faces[winner[index]], points[index])
     # The depth that made it the winner, kept between its corners; that corrects rounding and has no derivative.
-    occluder = plane + (depth[index] - plane).detach()
+    occluder = depth[index] + (plane - plane.detach())
     soft = torch.sigmoid((points[index, 2] - occluder + tolerance) / temperature)
     return result.index_put((index,), soft)
 

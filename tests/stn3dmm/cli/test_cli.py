@@ -162,7 +162,7 @@ def test_broken_installation_is_one_line(monkeypatch, portrait, tmp_path):
         (["flatten", "nothing.jpg"], "nothing.jpg: no such file"),
         (["average", "nothing.jpg"], "nothing.jpg: no such file"),
         (["demo", "--data", "nothing"], "no demodata.mat there"),
-        (["demo", "--model", "nothing.mat"], "nothing.mat: no such file; expected a morphable model"),
+        (["demo", "--model", "nothing.mat"], "nothing.mat: no such file or folder; expected a morphable model"),
         (["average", "a.png", "-o", "mean.gif"], "must be a .png file"),
     ],
 )
