@@ -43,7 +43,8 @@ sanitize-cpu: $(VENV)/developed
 	        'import stn3dmm_cuda; print(stn3dmm_cuda.cpu_instruction_set())') && \
 	    for instructions in baseline avx2 avx512; do \
 	        echo "$$instructions, of the instruction sets up to $$best" && \
-	        STN3DMM_CPU_INSTRUCTIONS=$$instructions $(SANITIZED) -m pytest --capture=sys -k cpu $(CURDIR)/tests || exit 1; \
+	        STN3DMM_CPU_INSTRUCTIONS=$$instructions $(SANITIZED) -m pytest --capture=sys -k cpu $(CURDIR)/tests \
+	            || exit 1; \
 	        test $$instructions != $$best || break; \
 	    done
 

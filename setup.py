@@ -43,6 +43,23 @@ HOST_FLAGS = [
     "-Wno-unused-parameter",  # in PyTorch's headers
 ]
 
+LINK_FLAGS = ["-Wl,--no-undefined", "-Wl,-z,defs"] if platform.system() == "Linux" else []
+
+# What STN3DMM_SANITIZE adds to the compiler's and the linker's flags of the CPU library.
+SANITIZERS = {
+    "": [],
+    "address": [
+        "-fsanitize=address,undefined,float-cast-overflow",  # the last is in no group: NaN to an integer, for instance
+        "-fno-sanitize-recover=all",
+        "-fno-omit-frame-pointer",
+        "-g1",
+    ],
+}
+SANITIZER = os.environ.get("STN3DMM_SANITIZE", "")
+if SANITIZER not in SANITIZERS:
+    sys.exit(f"setup.py: STN3DMM_SANITIZE must be address or unset; got {SANITIZER}")
+BUILD = Path("build", "sanitized") if SANITIZER else Path("build")
+
 
 def cpu_library() -> CppExtension:
     """The CPU kernels and every operator's schema."""
@@ -54,8 +71,8 @@ def cpu_library() -> CppExtension:
         sources=sources,
         include_dirs=[str(ROOT / "csrc")],
         depends=[str(header.relative_to(ROOT)) for header in sorted(ROOT.glob("csrc/**/*.h"))],
-        extra_compile_args={"cxx": HOST_FLAGS},
-        extra_link_args=["-Wl,--no-undefined", "-Wl,-z,defs"] if platform.system() == "Linux" else [],
+        extra_compile_args={"cxx": HOST_FLAGS + SANITIZERS[SANITIZER]},
+        extra_link_args=LINK_FLAGS + SANITIZERS[SANITIZER],
         py_limited_api=True,
     )
 
@@ -69,6 +86,11 @@ class BuildOperators(BuildExtension):
     """Keeps objects in one place for every kind of build, so that ninja compiles only what changed."""
 
     def run(self) -> None:
+        if SANITIZER and self.inplace:
+            sys.exit(
+                "setup.py: with STN3DMM_SANITIZE nothing is built in place, for no ordinary process could load it. "
+                "Use make sanitize-cpu, or unset STN3DMM_SANITIZE."
+            )
         try:
             toolkit = build_cuda.find_toolkit(os.environ)
             local = build_cuda.find_local_architectures()
@@ -81,7 +103,7 @@ class BuildOperators(BuildExtension):
         super().run()
 
     def build_extensions(self) -> None:
-        self.build_temp = str(ROOT / "build" / "objects")
+        self.build_temp = str(ROOT / BUILD / "objects")
         super().build_extensions()
 
     def build_extension(self, extension: Extension) -> None:
@@ -108,8 +130,11 @@ class BuildOperators(BuildExtension):
             self.extensions.remove(extension)
 
 
+# Otherwise setuptools chooses the folders.
+sanitized_folders = {"build": {"build_base": str(BUILD), "build_lib": str(BUILD / "lib")}} if SANITIZER else {}
+
 setup(
     ext_modules=[cpu_library(), cuda_library()],
     cmdclass={"build_ext": BuildOperators},
-    options={"bdist_wheel": {"py_limited_api": "cp310"}},
+    options={"bdist_wheel": {"py_limited_api": "cp310"}, **sanitized_folders},
 )

@@ -18,6 +18,9 @@ import stn3dmm_cuda
 from .emulator import build
 from .emulator.operators import PACKAGE, controls, operators
 
+# Whether this is make sanitize-cpu, under which the kernels take time of their own.
+SANITIZED = os.environ.get("STN3DMM_SANITIZE") == "address"
+
 
 @dataclass(frozen=True)
 class Backend:

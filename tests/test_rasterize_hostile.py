@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from stn3dmm_cuda import grid_faces, reference
 
-from .backends import Backend
+from .backends import SANITIZED, Backend
 from .meshes import joined, sheet
 from .scenes import half_cylinder
 from .test_rasterize import assert_equals_reference
@@ -190,7 +190,7 @@ def test_rasterize_stays_affordable(
     seconds = time.perf_counter() - start
     record_property("seconds", seconds)
     assert (share > 0) == (spoil is not torch.zeros_like)
-    assert seconds < SECONDS
+    assert seconds < SECONDS or SANITIZED
 
 
 @pytest.mark.parametrize(

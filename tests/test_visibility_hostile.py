@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from stn3dmm_cuda import grid_faces, reference
 
-from .backends import Backend
+from .backends import SANITIZED, Backend
 from .meshes import joined, sheet, spot
 from .scenes import half_cylinder
 
@@ -140,7 +140,7 @@ def test_visibility_stays_affordable(
     seconds = time.perf_counter() - start
     record_property("seconds", seconds)
     assert (share > 0) == (spoil is not torch.zeros_like)
-    assert seconds < SECONDS or backend.name == "emulated"  # under the race detector it takes a minute
+    assert seconds < SECONDS or SANITIZED or backend.name == "emulated"  # under the race detector it takes a minute
 
 
 @pytest.mark.parametrize(

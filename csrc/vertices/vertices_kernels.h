@@ -15,7 +15,9 @@ template <class T>
 void vertices_backward_block(const VerticesParams<T>& p, int64_t block) {
   const ModelBlock<T> model = model_block(p.mean, p.basis, p.N, p.K, block);
   T* out = p.out + block * p.B * p.K;
-  __builtin_memset(out, 0, sizeof(T) * static_cast<size_t>(p.B * p.K));
+  if (p.B * p.K > 0) {  // else there is no memory, not even for nothing
+    __builtin_memset(out, 0, sizeof(T) * static_cast<size_t>(p.B * p.K));
+  }
   add_shape_gradients(model, p.grad_vertices + 3 * block * kVertexBlock, 3 * p.N, p.B, out, p.K);
 }
 
