@@ -77,3 +77,25 @@ def scattered_spots(count: int, width: float, size: float, seed: int = 0) -> Mes
     first = first * torch.tensor([width, width, 1.0], dtype=torch.float64)
     steps = size * torch.tensor([[0, 0, 0], [0, 1, 0], [1, 0, 0]], dtype=torch.float64)
     return (first + steps).reshape(-1, 3), torch.arange(3 * count).reshape(-1, 3)
+
+
+def fan(count: int, radius: float = 100.0) -> Mesh:
+    """Slivers around the first vertex, of any length and depth."""
+    generator = torch.Generator().manual_seed(0)
+    turn = 2 * math.pi * torch.arange(count, dtype=torch.float64) / count
+    length, depth = torch.rand(2, count, generator=generator, dtype=torch.float64)
+    reach = radius * (1 + length) / 2
+    centre = torch.tensor([[0.0, 0.0, 0.5]], dtype=torch.float64)
+    along = torch.arange(count)
+    faces = torch.stack((torch.zeros_like(along), 1 + along, 1 + (along + 1) % count), dim=-1)
+    return torch.cat((centre, torch.stack((reach * turn.cos(), -reach * turn.sin(), depth), dim=-1))), faces
+
+
+def diagonal_slivers(count: int, width: float = 100.0) -> Mesh:
+    """Triangles anywhere in a square that reach as far to the right and down as it does, thinner for more of them."""
+    generator = torch.Generator().manual_seed(0)
+    first = torch.rand(count, 1, 3, generator=generator, dtype=torch.float64)
+    first = first * torch.tensor([width, width, 1.0], dtype=torch.float64)
+    thickness = width / count
+    steps = torch.tensor([[0, 0, 0], [width, width, 0], [width + thickness, width - thickness, 0]], dtype=torch.float64)
+    return (first + steps).reshape(-1, 3), torch.arange(3 * count).reshape(-1, 3)

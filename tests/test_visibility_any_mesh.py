@@ -13,10 +13,11 @@ from stn3dmm_cuda import grid_faces, reference
 
 from .backends import Backend
 from .emulator import build
-from .meshes import Mesh, joined, scattered_spots
+from .meshes import Mesh, diagonal_slivers, fan, joined, scattered_spots
 from .scenes import random
 
 GROWTH = 3.0  # of the time, for twice the mesh: 2 if it is linear, 4 if it is quadratic
+SLIVERS_GROWTH = 11.0  # for four times as many: 8 if each costs the cells that it covers, 16 if those of its box
 EMULATED_GROWTH = 6.5  # for four times the mesh: 4 or 16, and the logarithm of the boxes' depth
 
 
@@ -92,6 +93,10 @@ def open_strips(P: int, Q: int) -> Mesh:
     return points, faces.reshape(-1, 2, 3)[::3].reshape(-1, 3)
 
 
+def spots_under_fan(count: int) -> Mesh:
+    return joined(fan(count), scattered_spots(count, 200.0, 1e-2))
+
+
 MESHES: dict[str, Callable[[], Mesh]] = {
     "clusters": lambda: clusters(30),
     "large clusters": lambda: clusters(5, side=18),
@@ -103,6 +108,8 @@ MESHES: dict[str, Callable[[], Mesh]] = {
     "far and near": lambda: far_and_near(30, 30),
     "non-manifold": lambda: non_manifold(30, 30),
     "open strips": lambda: open_strips(40, 40),
+    "spots under a fan": lambda: spots_under_fan(700),
+    "diagonal slivers": lambda: diagonal_slivers(700),
 }
 
 
@@ -185,6 +192,18 @@ def test_visibility_time_grows_linearly(
     record_property("seconds", (once, twice))
     assert twice < GROWTH * once
     assert twice < 5.0
+
+
+@pytest.mark.parametrize("mode", ["hard", "soft"])
+@pytest.mark.parametrize("slivers", [spots_under_fan, diagonal_slivers])
+def test_visibility_time_grows_with_the_cells_that_slivers_cover(
+    slivers: Callable[[int], Mesh], mode: str, record_property: Callable[[str, object], None]
+) -> None:
+    """The square root of the mesh each."""
+    torch.set_num_threads(1)
+    once, more = (seconds(slivers(count), mode) for count in (8_000, 32_000))
+    record_property("seconds", (once, more))
+    assert more < SLIVERS_GROWTH * once
 
 
 @pytest.mark.skipif(build.chosen_variant() != "plain", reason="sanitizers take time of their own")
