@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from stn3dmm.lazy import lazily
 
 if TYPE_CHECKING:
     from stn3dmm.average import Average, average_textures
@@ -47,12 +48,7 @@ _HOMES = {
     "flatten": "flattening",
     "load_model": "formats",
 }
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'stn3dmm' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"stn3dmm.{_HOMES[name]}"), name)
+__getattr__ = lazily(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:

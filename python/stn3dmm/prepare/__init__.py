@@ -8,8 +8,9 @@ coordinates are imported (`imported_uv`); then grid vertices are located in it (
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from stn3dmm.lazy import lazily
 
 if TYPE_CHECKING:
     from .model import prepare_model
@@ -30,12 +31,7 @@ _HOMES = {
     "prepare_model": "model",
     "resample_attributes": "resample",
 }
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'stn3dmm.prepare' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"stn3dmm.prepare.{_HOMES[name]}"), name)
+__getattr__ = lazily(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:
