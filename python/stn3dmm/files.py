@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+TEMPORARY = ".stn3dmm-"  # how the names of files begin that are not whole yet
 
 
 @contextlib.contextmanager
@@ -33,35 +35,22 @@ def atomic_paths(targets: Sequence[str | os.PathLike[str]]) -> Iterator[list[Pat
     created: list[Path] = []
     try:
         for path in paths:
-            temporaries[_temporary_file(path)] = path
+            check_folder(path.parent)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            name = str(path.parent / f".stn3dmm-{secrets.token_hex(8)}{path.suffix}")
+            temporaries[name] = path  # before the file is there, lest an interrupt between the two leave it
+            Path(name).touch(exist_ok=False)
         yield [Path(name) for name in temporaries]
         _check_replaceable(paths)
         for name, path in temporaries.items():
-            new = not path.exists()
+            created += [] if path.exists() else [path]
             os.replace(name, path)
-            created += [path] if new else []
     except BaseException as error:
         for leftover in [*map(Path, temporaries), *created]:
             leftover.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.errno is not None and str(error.filename) in temporaries:
             raise OSError(error.errno, error.strerror, str(temporaries[str(error.filename)])) from error
         raise
-
-
-def _temporary_file(target: Path) -> str:
-    """The name of a new empty file beside the target."""
-    check_folder(target.parent)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=".stn3dmm-", suffix=target.suffix)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(target)) from error
-    os.close(handle)
-    # mkstemp creates private files; a result gets the permissions that any other new file would get.
-    mask = os.umask(0)
-    os.umask(mask)
-    os.chmod(name, 0o666 & ~mask)
-    return name
 
 
 def _check_replaceable(targets: list[Path]) -> None:

@@ -66,6 +66,20 @@ def test_new_files_go_when_a_rename_fails(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(("owner", "step"), [(Path, "touch"), (os, "replace")])
+def test_an_interrupt_at_any_step_leaves_nothing(tmp_path, monkeypatch, owner, step):
+    original = getattr(owner, step)
+
+    def interrupted(*arguments, **options):
+        original(*arguments, **options)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(owner, step, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_text(tmp_path / "a.txt", "")
+    assert not list(tmp_path.iterdir())
+
+
 def test_errors_name_the_target(tmp_path):
     with pytest.raises(OSError, match=r"a\.txt'$"), atomic_path(tmp_path / "a.txt") as temporary:
         raise OSError(28, "No space left on device", str(temporary))

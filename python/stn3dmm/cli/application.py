@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 EXIT_BAD_INPUT = 2
 EXIT_BROKEN_INSTALLATION = 1
 EXIT_BUG = 1
+EXIT_INTERRUPTED = 130  # as shells have it for Ctrl-C, and typer, which says nothing
 BAD_INPUT = (ValueError, TypeError, OSError)
 TRACEBACK = "STN3DMM_TRACEBACK"  # environment variable: set, every failure shows its traceback before its line
 
@@ -40,7 +41,7 @@ class Application(TyperGroup):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(1)
         except (typer.Abort, KeyboardInterrupt):
-            fail("interrupted", 130)
+            code = EXIT_INTERRUPTED
         except ImportError as error:
             fail(f"the installation is incomplete ({error}); run 'stn3dmm doctor'", EXIT_BROKEN_INSTALLATION)
         except BAD_INPUT as error:
@@ -53,6 +54,8 @@ class Application(TyperGroup):
                 f"this is a bug: {type(error).__name__}: {error}; set {TRACEBACK}=1 to see where, and report it",
                 EXIT_BUG,
             )
+        if code == EXIT_INTERRUPTED:
+            fail("interrupted", EXIT_INTERRUPTED)
         sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
@@ -63,6 +61,14 @@ def prepare(
     part: Annotated[
         str | None, typer.Option(help="The part of the mesh, for models that name parts: full, narrow.")
     ] = None,
+    authors_expressions: Annotated[
+        bool,
+        typer.Option(
+            "--authors-expressions",
+            help="BFM 2009: modes of expression as in the authors' model.mat, not times their standard deviations, and "
+            "no mean expression.",
+        ),
+    ] = False,
     report: Annotated[
         Path | None, typer.Option("--report", "-r", help="Folder for report.html, report.json and pictures.")
     ] = None,
@@ -85,14 +91,20 @@ def prepare(
     _check_output(output, report, [path for path in (source, expression, landmarks, uv_file) if path is not None])
 
     from stn3dmm.formats import read_mesh
-    from stn3dmm.prepare import prepare_model
+    from stn3dmm.prepare.model import naming, prepare_model
 
     try:
         with progress(len(STEPS), "Preparing:") as step:
             step(STEPS[0])
-            mesh = read_mesh(source, expression=expression, landmarks=landmarks, part=part)
+            mesh = read_mesh(
+                source,
+                expression=expression,
+                landmarks=landmarks,
+                part=part,
+                authors_expressions=authors_expressions,
+            )
             coordinates = _coordinates(mesh, source, uv)
-            with _named(source):
+            with naming(source):
                 model, result = prepare_model(
                     mesh.with_modes(identity, expressions), grid_shape, weights=choice, uv=coordinates, progress=step
                 )
@@ -157,15 +169,6 @@ def _coordinates(mesh: MorphableMesh, source: Path, uv: str | None) -> npt.NDArr
             "--uv out to have them computed."
         )
     return mesh.uv
-
-
-@contextlib.contextmanager
-def _named(source: Path) -> Iterator[None]:
-    """Errors of the block begin with the file's name, and not with that of a function."""
-    try:
-        yield
-    except ValueError as error:
-        raise ValueError(f"{source}: {re.sub('^(mesh|prepare_model): ', '', str(error))}") from error
 
 
 def _write(

@@ -11,6 +11,7 @@ import logging
 import os
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -33,6 +34,7 @@ def read_mesh(
     expression: str | os.PathLike[str] | None = None,
     landmarks: str | os.PathLike[str] | None = None,
     part: str | None = None,
+    authors_expressions: bool = False,
 ) -> MorphableMesh:
     """Reads a morphable model on its own mesh; the format is recognised by what the file or folder holds.
 
@@ -43,6 +45,8 @@ def read_mesh(
             those that are published for the format. AFLW's landmarks, where they are not known, are taken from
             iBUG's as far as both mark the same places.
         part: the part of the mesh to read, for the formats that name parts ("full", "narrow" of ICT-FaceKit).
+        authors_expressions: for BFM 2009: expressions as in the model.mat of Bas et al. 2017, whose modes are not
+            multiplied by their standard deviations and whose mean lacks that of the expressions.
 
     Raises:
         FileNotFoundError: one of the files is not there.
@@ -56,11 +60,13 @@ def read_mesh(
     """
     source = _source(path)
     if _is_grid_model(source):
-        raise ValueError(f"{path}: this model lies on a texture grid already; read it with stn3dmm.load_model.")
+        raise ValueError(
+            f"{path}: this model lies on a texture grid already: read it with stn3dmm.load_model, or as --model."
+        )
     module = mesh_format_of(source)
     if module is None:
         raise _unknown(source)
-    return _read(module, source, {"expression": expression, "part": part}, landmarks)
+    return _read(module, source, _options(expression, part, authors_expressions), landmarks)
 
 
 def load_model(
@@ -69,6 +75,7 @@ def load_model(
     expression: str | os.PathLike[str] | None = None,
     landmarks: str | os.PathLike[str] | None = None,
     part: str | None = None,
+    authors_expressions: bool = False,
     grid_shape: tuple[int, int] = (112, 112),
     identity: int = 30,
     expressions: int = 10,
@@ -80,19 +87,21 @@ def load_model(
 
     Args:
         path: the model's file or folder.
-        expression, landmarks, part: as of `read_mesh`; for models on a mesh alone, like the rest.
+        expression, landmarks, part, authors_expressions: as of `read_mesh`; for models on a mesh alone, like the rest.
         grid_shape: (P, Q) of the texture grid.
         identity, expressions: the number of modes of each kind to take, if there are so many.
 
     Raises:
         FileNotFoundError: one of the files is not there.
-        ValueError: the file is none of these, or damaged; the message says what was found.
+        ValueError: the file is none of these, or damaged, or its mesh cannot be flattened; the message says what was
+            found.
     """
+    options = _options(expression, part, authors_expressions)
     source = _source(path)
     if _is_grid_model(source):
-        given = {"expression": expression, "landmarks": landmarks, "part": part}
-        refused = [name for name, value in given.items() if value is not None]
-        _refuse_options(refused, "a model on a texture grid", source)
+        _refuse_options(
+            [*options, *(["landmarks"] if landmarks is not None else [])], "a model on a texture grid", source
+        )
         return bas2017.read_model(source.path) if source.kind == "matlab" else _load_npz(source.path)
     module = mesh_format_of(source)
     if module is None:
@@ -100,12 +109,19 @@ def load_model(
         if zipfile.is_zipfile(source.path):
             return _load_npz(source.path)
         raise _unknown(source)
-    from stn3dmm.prepare import prepare_model  # which only models on a mesh need
+    from stn3dmm.prepare.model import naming, prepare_model  # which only models on a mesh need
 
-    mesh = _read(module, source, {"expression": expression, "part": part}, landmarks)
+    mesh = _read(module, source, options, landmarks)
     _log.warning("%s: flattening %s; `stn3dmm prepare` does it once for all.", path, module.WHAT)
-    model, _ = prepare_model(mesh.with_modes(identity, expressions), grid_shape)
+    with naming(path):
+        model, _ = prepare_model(mesh.with_modes(identity, expressions), grid_shape)
     return model
+
+
+def _options(expression: str | os.PathLike[str] | None, part: str | None, authors_expressions: bool) -> dict[str, Any]:
+    """The options of a format's reader that were given."""
+    options = {"expression": expression, "part": part, "authors_expressions": authors_expressions or None}
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _source(path: str | os.PathLike[str]) -> Source:
@@ -122,17 +138,13 @@ def _is_grid_model(source: Source) -> bool:
 
 
 def _read(
-    module: MeshFormat,
-    source: Source,
-    options: dict[str, str | os.PathLike[str] | None],
-    landmarks: str | os.PathLike[str] | None,
+    module: MeshFormat, source: Source, options: dict[str, Any], landmarks: str | os.PathLike[str] | None
 ) -> MorphableMesh:
-    given = {name: value for name, value in options.items() if value is not None}
-    _refuse_options([name for name in given if name not in module.OPTIONS], module.WHAT, source)
+    _refuse_options([name for name in options if name not in module.OPTIONS], module.WHAT, source)
     try:
         # What overflows becomes infinite, and MorphableMesh refuses it.
         with np.errstate(all="ignore"):
-            mesh = module.read(source.path, **given)
+            mesh = module.read(source.path, **options)
     except ValueError as error:
         if not str(error).startswith("MorphableMesh"):
             raise

@@ -23,12 +23,14 @@ from stn3dmm.morphable_mesh import MorphableMesh
 
 WHAT = "the Basel Face Model 2009 (01_MorphableModel.mat)"
 WHAT_EXPRESSION = "3DDFA's expressions for it (Model_Expression.mat)"
-OPTIONS = ("expression",)
+OPTIONS = ("expression", "authors_expressions")
 
 NAMES = ("shapeMU", "shapePC", "shapeEV", "tl")
 EXPRESSION_NAMES = ("w_exp", "mu_exp", "sigma_exp")
 MICROMETRE = 1e-3  # mm
 VERTEX_COUNT = 53490
+SOURCE, SOURCE_EXPRESSION = "Basel Face Model 2009", " with 3DDFA's expressions"
+SOURCE_AUTHORS = " as Bas et al. 2017 took them"
 
 # First and last of each run of vertices that 3DDFA's mesh lacks, from 0: all that map_tddfa_to_basel.mat leaves out
 # (repository anilbas/3DMMasSTN, util, Apache-2.0). They are the interior of the mouth.
@@ -79,8 +81,13 @@ def read(
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: a file is something else or damaged.
+        ValueError: a file is something else or damaged, or ``authors_expressions`` without ``expression``.
     """
+    if authors_expressions and expression is None:
+        raise ValueError(
+            f"{path}: authors_expressions says how the expressions are taken; name their file (expression) too, "
+            "or leave it out."
+        )
     content = read_matlab(path, WHAT, NAMES)
     mean = mesh_arrays.vertices_of(content, "shapeMU", path, MICROMETRE)
     if len(mean) != VERTEX_COUNT:
@@ -99,7 +106,7 @@ def read(
         triangles=triangles,
         mode_names=names,
         landmarks={"aflw21": np.array(AFLW21_INDICES), "ibug68": np.array(IBUG68_INDICES)},
-        source="Basel Face Model 2009" + (" with 3DDFA's expressions" if expression is not None else ""),
+        source=SOURCE + (SOURCE_EXPRESSION if expression is not None else "") + (SOURCE_AUTHORS * authors_expressions),
         licence="research only, no redistribution (University of Basel)",
     )
 

@@ -28,7 +28,7 @@ class MeshFormat(Protocol):
     """What a module of a mesh format offers."""
 
     WHAT: str  # the model and its file, for messages: "the Surrey Face Model (sfm_shape_*.bin)"
-    OPTIONS: tuple[str, ...]  # the options of `read_mesh` that its `read` takes as keywords: "expression", "part"
+    OPTIONS: tuple[str, ...]  # the options of `read_mesh` that its `read` takes as keywords
 
     def recognises(self, source: Source) -> bool:
         """Whether the source is of this format: quick, and False (no error) for whatever else or damaged."""

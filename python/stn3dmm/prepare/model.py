@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import os
+import re
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -89,6 +92,15 @@ def prepare_model(
     )
     step("measuring")
     return model, measured(mesh, parts, flat, location, model, {name: far for name, (_, far) in found.items()})
+
+
+@contextlib.contextmanager
+def naming(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Errors of the block begin with the name of the mesh's file, and not with that of a function."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{path}: {re.sub('^(mesh|prepare_model): ', '', str(error))}") from error
 
 
 def _check_winding(vertices: Floats, triangles: Indices, uv: Floats) -> None:

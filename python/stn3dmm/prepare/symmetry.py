@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 import scipy.spatial
 
-from .topology import Edges, Floats, Indices, edges
+from .topology import Edges, Floats, Indices, boundary_loops, edges, longest_first
 
 PLAIN = 0.3  # of the distance to the second nearest vertex: so near, the nearest needs no other evidence
 BOUNDS = (0.2, 0.5, 1.0)  # longest edges at a vertex, in turn, within which its partner is looked for
 TYPICAL = 0.25  # longest edges at a vertex, within which at least half of the partners must be
+BY_BOUNDARY = 0.5  # longest edges at a vertex, the same of partners that the triangles alone have told
+REVERSALS = 5  # of the boundary that are tried, best first
 PLANE_STEPS = 5
 
 
@@ -44,29 +46,67 @@ def find_mirror(vertices: Floats, triangles: Indices) -> Indices | None:
     Symmetric means: one vertex to each vertex, edges going to edges, but for quadrilaterals that were split along
     either diagonal, and boundary to boundary. Positions need agree only about as closely as the vertices are spaced:
     vertices are paired with the nearest to their mirror image, and where that is no pair, through the triangles of
-    vertices that are. A vertex of no triangle is its own image.
+    vertices that are. Positions that are off by more, as those of faces scanned in fine meshes, need triangles that
+    mirror each other one by one: the boundary, which is long, tells where it goes, and the triangles tell the rest.
+    A vertex of no triangle is its own image.
     """
     used = np.unique(triangles)
     local = np.full(len(vertices), -1)
     local[used] = np.arange(len(used))
     corner, point = local[triangles], vertices[used]
     reflected, nearest, plain = _reflection(point)
-    mutual = nearest[nearest] == np.arange(len(used))
-    # Where lips touch, the nearest vertex may be the other lip's: the triangles are asked first.
-    partner = np.full(len(used), -1)
     misfit = _misfit(point, reflected, edges(corner))
+
+    def suits(partner: Indices, median: float, largest: float) -> bool:
+        if (partner < 0).any() or mirror_defect(corner, partner) is not None:
+            return False
+        distance = misfit(np.arange(len(used)), partner)
+        return bool(np.median(distance) <= median and distance.max() <= largest)
+
+    partner = _by_position(corner, nearest, plain, misfit)
+    if not suits(partner, TYPICAL, BOUNDS[-1]):
+        for partner in _by_boundary(point, reflected, corner, misfit):
+            if _ring_mirrored(corner, partner).all() and suits(partner, BY_BOUNDARY, np.inf):
+                break
+        else:
+            return None
+    mirror = np.arange(len(vertices))
+    mirror[used] = used[partner]
+    return mirror
+
+
+def _by_position(
+    corner: Indices, nearest: Indices, plain: npt.NDArray[np.bool_], misfit: Callable[[Indices, Indices], Floats]
+) -> Indices:
+    """The partner (V,) of each vertex by the places of all, -1 where there is none."""
+    mutual = nearest[nearest] == np.arange(len(nearest))
+    # Where lips touch, the nearest vertex may be the other lip's: the triangles are asked first.
+    partner = np.full(len(nearest), -1)
     for certain, bounds in ((_ring_mirrored(corner, nearest), BOUNDS[:1]), (plain, BOUNDS)):
         found = mutual & certain & certain[nearest] & (partner < 0) & (partner[nearest] < 0)
         partner[found] = nearest[found]
         _spread(partner, corner, misfit, bounds)
-    if (partner < 0).any():
-        return None
-    distance = misfit(np.arange(len(used)), partner)
-    mirror = np.arange(len(vertices))
-    mirror[used] = used[partner]
-    if distance.max() > BOUNDS[-1] or np.median(distance) > TYPICAL or mirror_defect(triangles, mirror) is not None:
-        return None
-    return mirror
+    return partner
+
+
+def _by_boundary(
+    point: Floats, reflected: Floats, corner: Indices, misfit: Callable[[Indices, Indices], Floats]
+) -> Iterator[Indices]:
+    """Partners (V,) that follow from a reversal of the longest boundary, the reversal that moves it least first."""
+    loops = longest_first(point, boundary_loops(corner))
+    if not loops:
+        return
+    loop = loops[0]
+    middle = point[loop].mean(axis=0)
+    here, there = (np.fft.rfft(place[loop] - middle, axis=0) for place in (reflected, point))
+    likeness = np.fft.irfft((here * there).sum(axis=1), len(loop))  # of the boundary and itself from each end backwards
+    triangle_count = np.bincount(corner.ravel())
+    for end in np.argsort(-likeness, kind="stable")[:REVERSALS]:
+        partner = np.full(len(point), -1)
+        partner[loop] = loop[(end - np.arange(len(loop))) % len(loop)]
+        if (triangle_count[loop] == triangle_count[partner[loop]]).all():
+            _spread(partner, corner, misfit, (np.inf,))
+            yield partner
 
 
 def mirror_defect(triangles: Indices, mirror: Indices) -> str | None:

@@ -56,23 +56,35 @@ def _disc(count: int, radius: float, rng: np.random.Generator) -> Array:
 
 
 def shape_content(K: int) -> dict[str, Array]:
-    """01_MorphableModel.mat with K modes: single precision, columns, triangles from 1 and clockwise."""
-    vertices, triangles = face()
-    rng = np.random.default_rng(1)
-    modes = rng.normal(size=(3 * len(vertices), K)).astype(np.float32) / np.float32(np.sqrt(3 * len(vertices)))
+    """01_MorphableModel.mat of the face with K modes of noise."""
+    N = 3 * bfm2009.VERTEX_COUNT
+    modes = np.random.default_rng(1).normal(size=(K, N)) / np.sqrt(N) * np.geomspace(884.34, 10, K)[:, None]
+    return shape_layout(*face(), modes.reshape(K, -1, 3))
+
+
+def shape_layout(vertices: Array, triangles: Array, modes: Array) -> dict[str, Array]:
+    """01_MorphableModel.mat: single precision, columns, triangles from 1 and clockwise, deviations apart.
+
+    From vertices (N, 3) mm, triangles (F, 3) from 0, counter-clockwise, and modes (K, N, 3) mm per deviation.
+    """
+    columns = modes.reshape(len(modes), -1).T * MICROMETRES
+    lengths = np.linalg.norm(columns, axis=0, keepdims=True)
     return {
         "shapeMU": (vertices * MICROMETRES).reshape(-1, 1).astype(np.float32),
-        "shapePC": np.asfortranarray(modes),
-        "shapeEV": np.geomspace(884340, 10000, K).reshape(-1, 1).astype(np.float32),
+        "shapePC": np.asfortranarray((columns / lengths).astype(np.float32)),
+        "shapeEV": lengths.T.astype(np.float32),
         "texMU": np.full((3 * len(vertices), 1), 128, dtype=np.float32),
         "tl": (triangles[:, ::-1] + 1).astype(np.int32),
         "segbin": np.ones((len(vertices), 4), dtype=np.uint8),
     }
 
 
-def displacements(K: int) -> Array:
-    """(1 + K, 53490, 3) mm: the mean expression and K modes, smooth functions of the place on the face."""
-    x, y = face()[0][:, :2].T / 90
+def displacements(K: int, points: Array | None = None) -> Array:
+    """(1 + K, N, 3) mm: the mean expression and K modes, smooth functions of the place (N, 2) on the face.
+
+    At the face's own vertices without ``points``.
+    """
+    x, y = (face()[0] if points is None else points)[:, :2].T / 90
     waves = [
         [np.sin(2 * x + k), np.cos(1.5 * y - k) * x, np.exp(-(x**2) - (y + 0.4 + 0.1 * k) ** 2)] for k in range(1 + K)
     ]
@@ -80,11 +92,24 @@ def displacements(K: int) -> Array:
 
 
 def expression_content(K: int, keep: Array | None = None) -> dict[str, Array]:
-    """Model_Expression.mat with K modes on the mesh without the mouth's interior: double precision, columns."""
+    """Model_Expression.mat with K modes of `displacements`, and their mean."""
+    return expression_layout(displacements(K), keep)
+
+
+def expression_layout(moves: Array, keep: Array | None = None) -> dict[str, Array]:
+    """Model_Expression.mat on the mesh without the mouth's interior: double precision, columns, deviations apart.
+
+    From the mean expression and the modes (1 + K, N, 3) mm per deviation.
+    """
     keep = ~bfm2009.mouth_interior() if keep is None else keep
-    moves = displacements(K)[:, keep].reshape(1 + K, -1).T * MICROMETRES
-    sigma = np.linspace(1.5, 0.25, K)
-    return {"mu_exp": moves[:, :1], "w_exp": moves[:, 1:] / sigma, "sigma_exp": sigma.reshape(-1, 1)}
+    columns = moves[:, keep].reshape(len(moves), -1).T * MICROMETRES
+    sigma = deviations(len(moves) - 1)
+    return {"mu_exp": columns[:, :1], "w_exp": columns[:, 1:] / sigma, "sigma_exp": sigma.reshape(-1, 1)}
+
+
+def deviations(K: int) -> Array:
+    """(K,) the standard deviations of the expressions."""
+    return np.linspace(1.5, 0.25, K)
 
 
 def write(folder: Path, identity: int = 3, expressions: int = 2) -> tuple[Path, Path]:

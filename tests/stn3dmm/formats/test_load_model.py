@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import scipy.io
 import stn3dmm
-from stn3dmm.formats import read_mesh, recognition
+from stn3dmm import MorphableMesh, read_mesh
+from stn3dmm.formats import recognition
 
 from .mesh_files import FACE, POLYGONS, ict_folder, own_model, sfm_bytes, write_obj, write_ply
 
@@ -82,6 +83,14 @@ def test_rejects_other_archives(tmp_path):
         stn3dmm.load_model(path)
 
 
+def test_names_the_mesh_that_cannot_be_flattened(tmp_path):
+    closed = write_obj(tmp_path / "closed.obj", FACE[:4], [(0, 1, 2), (0, 2, 3), (0, 3, 1), (1, 3, 2)])
+    with pytest.raises(ValueError, match=f"^{closed}: the surface is closed and has no boundary"):
+        stn3dmm.load_model(closed)
+    with pytest.raises(ValueError, match=f"^{tmp_path / 'face.obj'}: grid_shape must have at least 2 rows"):
+        stn3dmm.load_model(write_obj(tmp_path / "face.obj", FACE, POLYGONS), grid_shape=(1, 5))
+
+
 def test_rejects_damage(model_mat, tmp_path):
     model = stn3dmm.load_model(model_mat)
     path = tmp_path / "a.npz"
@@ -96,9 +105,13 @@ def test_rejects_damage(model_mat, tmp_path):
 def test_rejects_options_that_a_format_lacks(model_mat, tmp_path):
     with pytest.raises(ValueError, match="a model on a texture grid takes no option 'part'"):
         stn3dmm.load_model(model_mat, part="full")
+    with pytest.raises(ValueError, match="a model on a texture grid takes no option 'landmarks'"):
+        stn3dmm.load_model(model_mat, landmarks="mine.txt")
     path = write_obj(tmp_path / "face.obj", FACE, POLYGONS)
     with pytest.raises(ValueError, match=r"a mesh \(OBJ or PLY\).* takes no option 'part'"):
         read_mesh(path, part="full")
+    with pytest.raises(ValueError, match="takes no option 'authors_expressions'; leave it out"):
+        read_mesh(path, authors_expressions=True)
     with pytest.raises(ValueError, match=r"ICT-FaceKit .* takes no option 'expression'"):
         read_mesh(ict_folder(tmp_path), expression=path)
 
@@ -115,6 +128,7 @@ def test_own_landmarks(tmp_path):
     index = {8: 5, 30: 4, 36: 3, 45: 2}
     own.write_text(str([index.get(k, 0) for k in range(68)]))
     mesh = read_mesh(path, landmarks=own)
+    assert isinstance(mesh, MorphableMesh)
     assert mesh.landmarks["ibug68"][[8, 30, 36, 45]].tolist() == [5, 4, 3, 2]
     # AFLW's follow where both mark the same place: the chin is the last of them, the left ear has no counterpart.
     assert mesh.landmarks["aflw21"][[20, 14, 12]].tolist() == [5, 4, -1]

@@ -29,6 +29,24 @@ def test_find_mirror_bears_asymmetric_positions():
     np.testing.assert_array_equal(symmetry.find_mirror(vertices, triangles), lattice_mirror(9, 11))
 
 
+def test_find_mirror_bears_positions_that_lie_nearer_to_others():
+    """A fine mesh swayed by more than its spacing: the boundary and the triangles tell what nearness does not."""
+    rows, columns = 25, 31
+    vertices, triangles = lattice(rows, columns)
+    spacing = 2 / (columns - 1)
+    vertices[:, 0] += 0.6 * spacing * np.sin(3 * vertices[:, 1]) * (1 - vertices[:, 0] ** 2) + 0.4 * spacing
+    vertices[:, 2] = 1 - 0.6 * vertices[:, 0] ** 2
+    mirror = lattice_mirror(rows, columns)
+    assert (symmetry._reflection(vertices)[1] != mirror).mean() > 0.3
+    np.testing.assert_array_equal(symmetry.find_mirror(vertices, triangles), mirror)
+    other = triangles.copy()
+    cell = 2 * (12 * (columns - 1) + 3)  # its other diagonal, which no cell of the right half has
+    a, b, d = other[cell]
+    c = other[cell + 1, 1]
+    other[cell : cell + 2] = [[a, b, c], [a, c, d]]
+    assert symmetry.find_mirror(vertices, other) is None
+
+
 def test_find_mirror_tells_touching_lips_apart():
     # Two strips, one above the other, that nearly touch in the middle; the lips are uneven by more than their gap.
     rows, columns = 6, 9
