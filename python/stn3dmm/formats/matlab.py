@@ -13,6 +13,7 @@ import numpy.typing as npt
 import scipy.io
 
 from stn3dmm.files import existing_file
+from stn3dmm.formats.matlab_structures import NESTED, check_structures
 from stn3dmm.formats.matlab_variables import variables
 from stn3dmm.formats.mesh_arrays import MOST_NUMBERS, array_of
 
@@ -20,10 +21,13 @@ Array = npt.NDArray[Any]
 LEVEL_5 = 1  # as SciPy counts the versions of the format
 
 
-def read_matlab(path: str | os.PathLike[str], what: str, names: Collection[str] | None = None) -> dict[str, Array]:
+def read_matlab(
+    path: str | os.PathLike[str], what: str, names: Collection[str] | None = None, *, structures: Collection[str] = ()
+) -> dict[str, Array]:
     """The arrays of a MATLAB file by name; ``what`` names the expected content in errors.
 
-    ``names`` are the arrays to read, as far as they are there; None reads all arrays of real numbers.
+    ``names`` are the arrays to read, as far as they are there; None reads all arrays of real numbers. ``structures``
+    are those that may as well be cells or structs of text and real numbers; they come as SciPy reads them.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -34,7 +38,7 @@ def read_matlab(path: str | os.PathLike[str], what: str, names: Collection[str] 
     try:
         # Other versions have readers of their own: SciPy refuses 7.3, and that of 4 checks what it reads.
         if scipy.io.matlab.matfile_version(file)[0] == LEVEL_5:
-            names = _checked_names(file, names)
+            names = _checked_names(file, names, structures)
         content = scipy.io.loadmat(file, variable_names=None if names is None else list(names))
     except NotImplementedError as error:
         raise ValueError(
@@ -45,10 +49,15 @@ def read_matlab(path: str | os.PathLike[str], what: str, names: Collection[str] 
     return {name: np.asarray(value) for name, value in content.items() if not name.startswith("__")}
 
 
-def _checked_names(file: Path, names: Collection[str] | None) -> list[str]:
+def _checked_names(file: Path, names: Collection[str] | None, structures: Collection[str]) -> list[str]:
     """The variables to read: those named, or all arrays of real numbers."""
     wanted = []
+    if structures:
+        check_structures(file, structures)
     for variable in variables(file):
+        if variable.name in structures and variable.kind in NESTED:
+            wanted.append(variable.name)
+            continue
         if (names is None and variable.is_numeric) or (names is not None and variable.name in names):
             if not variable.is_numeric:
                 raise ValueError(f"{variable.name} is of class {variable.kind}, not an array of real numbers")

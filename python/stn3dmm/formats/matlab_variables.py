@@ -41,6 +41,7 @@ OPAQUE = 17  # MATLAB's newer objects, which have no shape here
 NUMERIC = frozenset(name for name in CLASSES.values() if name in ("double", "single") or "int" in name)
 
 INT8, INT32, UINT32 = 1, 5, 6
+CHARACTERS = frozenset((1, 2, 4, 16, 17, 18))  # bytes, 16 bits, UTF-8, UTF-16, UTF-32
 SIZE_OF_NUMBERS = {1: 1, 2: 1, 3: 2, 4: 2, 5: 4, 6: 4, 7: 4, 9: 8, 12: 8, 13: 8}  # bytes, by the type announced
 
 
@@ -65,6 +66,12 @@ def variables(file: Path) -> Iterator[Variable]:
         ValueError: the file is cut off, or a variable announces numbers that do not fit its shape.
         zlib.error, struct.error: an element is damaged.
     """
+    for stream, kind, size, order in elements(file):
+        yield variable_of(beginning(stream, kind, size, order), order)
+
+
+def elements(file: Path) -> Iterator[tuple[IO[bytes], int, int, str]]:
+    """The stream, at the content of each element of the file in turn; its type, its size in bytes, the byte order."""
     end = file.stat().st_size
     with file.open("rb") as stream:
         order = {b"IM": "<", b"MI": ">"}.get(stream.read(HEADER)[126:])
@@ -75,12 +82,12 @@ def variables(file: Path) -> Iterator[Variable]:
             stream.seek(position)
             kind, size = struct.unpack(order + "II", stream.read(8))
             position += 8 + size
-            yield _variable(_beginning(stream, kind, size, order), order)
+            yield stream, kind, size, order
     if position != end:
         raise ValueError("it is cut off")
 
 
-def _beginning(stream: IO[bytes], kind: int, size: int, order: str) -> bytes:
+def beginning(stream: IO[bytes], kind: int, size: int, order: str) -> bytes:
     """The first bytes of a matrix, after its tag."""
     content = stream.read(min(size, BEGINNING))
     if kind == COMPRESSED:
@@ -92,17 +99,18 @@ def _beginning(stream: IO[bytes], kind: int, size: int, order: str) -> bytes:
     return content
 
 
-def _variable(content: bytes, order: str) -> Variable:
-    kind, flags, position = _element(content, 0, order)
+def variable_of(content: bytes, order: str) -> Variable:
+    """The variable whose matrix begins so."""
+    kind, flags, position = element(content, 0, order)
     if kind != UINT32 or len(flags) != 8:
         raise ValueError("a variable without flags")
     (flag,) = struct.unpack_from(order + "I", flags)
     if flag & 0xFF == OPAQUE:
         return Variable("", "opaque", ())
-    kind, sizes, position = _element(content, position, order)
+    kind, sizes, position = element(content, position, order)
     if kind != INT32 or len(sizes) % 4:
         raise ValueError("a variable without a shape")
-    kind, name, position = _element(content, position, order)
+    kind, name, position = element(content, position, order)
     if kind != INT8:
         raise ValueError("a variable without a name")
     variable = Variable(
@@ -116,22 +124,22 @@ def _variable(content: bytes, order: str) -> Variable:
 
 
 def _check_numbers(content: bytes, position: int, order: str, variable: Variable) -> None:
-    kind, size, _ = _tag(content, position, order)
+    kind, size, _ = tag(content, position, order)
     expected = SIZE_OF_NUMBERS.get(kind, 0) * math.prod(variable.shape)
     if kind not in SIZE_OF_NUMBERS or min(variable.shape, default=-1) < 0 or size != expected:
         raise ValueError(f"{variable.name} announces {variable.shape}, and {size} bytes of type {kind}")
 
 
-def _element(content: bytes, position: int, order: str) -> tuple[int, bytes, int]:
+def element(content: bytes, position: int, order: str) -> tuple[int, bytes, int]:
     """Type and content of the element at a position, and where the next begins."""
-    kind, size, start = _tag(content, position, order)
+    kind, size, start = tag(content, position, order)
     if start + size > len(content):
         raise ValueError("a variable that is cut off, or of a very long name")
     small = start == position + 4
     return kind, content[start : start + size], position + 8 if small else start + -(-size // 8) * 8
 
 
-def _tag(content: bytes, position: int, order: str) -> tuple[int, int, int]:
+def tag(content: bytes, position: int, order: str) -> tuple[int, int, int]:
     """Type and size in bytes of the element at a position, and where its content begins."""
     kind, size = struct.unpack_from(order + "II", content, position)
     if kind >> 16:  # up to four bytes lie in the tag itself
