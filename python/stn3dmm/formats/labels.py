@@ -5,11 +5,13 @@ Every reader returns `Annotation`: pixels, x right, y down, the centre of the to
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import dataclasses
 import math
 import os
 import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -69,12 +71,16 @@ def read_pts(path: str | os.PathLike[str]) -> Annotation:
     return Annotation(points=points - 1.0, visible=np.isfinite(points).all(axis=1), where=str(file))
 
 
-def read_csv(path: str | os.PathLike[str]) -> dict[str, Annotation]:
+def read_csv(path: str | os.PathLike[str], on_fault: Callable[[str], object] | None = None) -> dict[str, Annotation]:
     """Reads a table of landmarks, one photograph a row: ``file,x1,y1,v1,x2,y2,v2,...`` with exactly this header.
 
     Pixels are 0-based, y down. ``v`` is 1 for visible, 0 for not; the v columns may be left out altogether, and then
     every landmark with coordinates counts as visible. An empty coordinate is a missing landmark. Lines that begin
     with ``#`` are comments.
+
+    Args:
+        path: the table.
+        on_fault: told what is wrong with a row, which is then left out; None: a faulty row is an error.
 
     Returns:
         The landmarks by the name in the ``file`` column, in the file's order.
@@ -97,13 +103,11 @@ def read_csv(path: str | os.PathLike[str]) -> dict[str, Annotation]:
         raise ValueError(f"{file}: a header, but no rows; expected one row a photograph.")
     table: dict[str, Annotation] = {}
     for number, row in enumerate(rows[1:], start=1):
-        where = f"{file}: row {number}"
-        if len(row) != len(header):
-            raise ValueError(f"{where} has {len(row)} values, the header {len(header)}.")
-        name = row[0].strip()
-        if not name or name in table:
-            raise ValueError(f"{where}: the file name must be given, and once only; got {name!r}.")
-        table[name] = _annotation_of_row(row[1:], columns, where)
+        with _reported(on_fault):
+            name, annotation = _named_annotation(row, header, columns, f"{file}: row {number}")
+            if name in table:
+                raise ValueError(f"{annotation.where}: the file name must be given once only; got {name!r}.")
+            table[name] = annotation
     return table
 
 
@@ -142,6 +146,25 @@ def _columns_per_landmark(header: list[str], file: Path) -> int:
             return len(letters)
     shown = ",".join(header[:5])
     raise ValueError(f"{file}: the header must be file,x1,y1,v1,... or file,x1,y1,...; got {shown[:80]!r}.")
+
+
+@contextlib.contextmanager
+def _reported(on_fault: Callable[[str], object] | None) -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        if on_fault is None:
+            raise
+        on_fault(str(error))
+
+
+def _named_annotation(row: list[str], header: list[str], columns: int, where: str) -> tuple[str, Annotation]:
+    if len(row) != len(header):
+        raise ValueError(f"{where} has {len(row)} values, the header {len(header)}.")
+    name = row[0].strip()
+    if not name:
+        raise ValueError(f"{where}: the file name must be given, and once only; got {name!r}.")
+    return name, _annotation_of_row(row[1:], columns, where)
 
 
 def _annotation_of_row(cells: list[str], columns: int, where: str) -> Annotation:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 from stn3dmm.data.synthetic import SyntheticFaces, SyntheticSamples
 
 
@@ -10,3 +11,9 @@ from stn3dmm.data.synthetic import SyntheticFaces, SyntheticSamples
 def samples() -> SyntheticSamples:
     """Twelve images of the default configuration, seed 7."""
     return SyntheticFaces(seed=7).batch(range(12))
+
+
+@pytest.fixture(autouse=True)
+def one_thread(settings_restored: None) -> None:
+    """The steps of a crop are too short to be shared, least of all on a busy machine."""
+    torch.set_num_threads(1)
