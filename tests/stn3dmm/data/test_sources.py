@@ -19,7 +19,7 @@ def test_demodata(demodata_mat):
     assert (len(source), source.landmark_set, source.identities.tolist()) == (2, "aflw21", [-1, -1])
     faces = source.faces([1, 0])
     assert [face.visible.sum() for face in faces] == [21, 20]
-    assert not faces[0].framed
+    assert faces[0].framed
     assert "photograph 2" in faces[0].name
     sample = evaluation_stream(source, (224, 224), "aflw21")[0]
     assert (sample.image.numpy() == faces[1].image.transpose(2, 0, 1)).all()
@@ -44,13 +44,21 @@ def test_synthetic_is_what_synthetic_faces_draws():
     assert SyntheticSource(None, SyntheticConfig((64, 80))).faces([0])[0].landmarks is None
 
 
-def test_synthetic_stream_is_the_image():
-    source = open_source("synthetic", landmark_set="aflw21", image_size=[64, 64], length=5)
+def test_framed_synthetic_stream_is_the_image():
+    source = open_source("synthetic", landmark_set="aflw21", image_size=[64, 64], length=5, framed=True)
     stream = FaceStream(source, (64, 64), "aflw21")
     samples = stream.__getitems__(range(5))
     for sample in samples:
         face = source.faces([int(sample.name.removeprefix("synthetic face "))])[0]
         assert (sample.image.permute(1, 2, 0).numpy() == face.image).all()
+
+
+def test_synthetic_crops_lie_around_the_landmarks():
+    source = open_source("synthetic", landmark_set="ibug68", image_size=[96, 96], length=6)
+    for sample in evaluation_stream(source, (64, 64), "ibug68"):
+        low, high = sample.landmarks.amin(dim=0), sample.landmarks.amax(dim=0)
+        assert ((low + high) / 2).tolist() == pytest.approx([31.5, 31.5], abs=1e-3)
+        assert float((high - low).amax()) == pytest.approx(0.75 * 0.69 * 64, abs=1e-3)
 
 
 def test_joined_sources():
@@ -94,7 +102,7 @@ def test_open_source_rejects_options(tmp_path, demodata_mat):
         open_source("folder", tmp_path, label="x.csv")
     with pytest.raises(ValueError, match="demodata: there is no option 'seed'; known are none"):
         open_source("demodata", demodata_mat, seed=1)
-    with pytest.raises(ValueError, match="synthetic: there is no option 'yaws'; known are seed, image_size"):
+    with pytest.raises(ValueError, match="synthetic: there is no option 'yaws'; known are seed, framed, image_size"):
         open_source("synthetic", yaws=[0, 1])
     with pytest.raises(ValueError, match="SyntheticConfig: yaw must be"):
         open_source("synthetic", yaw=[30, -30])
