@@ -49,6 +49,14 @@ def view_of_face(photograph: Pixels, points: Points, *, margin: float = 0.2, siz
     return View(np.array(part), left, top, zoom)
 
 
+def whole_view(photograph: Pixels, size: int) -> View:
+    """The whole photograph, its longer side about ``size`` pixels."""
+    H, W = photograph.shape[:2]
+    zoom = size / max(H, W)
+    picture = Image.fromarray(photograph).resize((round(W * zoom), round(H * zoom)), Image.Resampling.BICUBIC)
+    return View(np.array(picture), 0, 0, zoom)
+
+
 def draw_landmarks(view: View, given: Points, visible: npt.NDArray[np.bool_], fitted: Points | None = None) -> Pixels:
     """The given landmarks (L, 2) as green rings (grey where not visible), the fitted ones (L, 2) as red dots."""
     layer = _Layer(view)

@@ -1,4 +1,4 @@
-"""The command line: `stn3dmm demo | fit | flatten | average | prepare | export | doctor`.
+"""The command line: `stn3dmm demo | fit | flatten | average | prepare | export | train | evaluate | doctor`.
 
 The commands import what they need when they run: --help answers at once, and doctor works without the operators.
 """
@@ -13,10 +13,12 @@ from stn3dmm.cli.application import Application
 from stn3dmm.cli.average import average
 from stn3dmm.cli.demo import demo
 from stn3dmm.cli.doctor import doctor
+from stn3dmm.cli.evaluate import evaluate
 from stn3dmm.cli.export import export
 from stn3dmm.cli.fit import fit
 from stn3dmm.cli.flatten import flatten
 from stn3dmm.cli.prepare import prepare
+from stn3dmm.cli.train import train
 
 app = typer.Typer(
     cls=Application,
@@ -26,7 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (demo, fit, flatten, average, prepare, export, doctor):
+for command in (demo, fit, flatten, average, prepare, export, train, evaluate, doctor):
     app.command()(command)
 
 

@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw
 
 import stn3dmm_cuda
 from stn3dmm.drawing import Pixels, View, draw_landmarks, draw_mesh
+from stn3dmm.layout import INK, PAPER, below, beside, font, titled
 from stn3dmm.morphable_mesh import MorphableMesh
 from stn3dmm.morphable_model import MorphableModel
 from stn3dmm.render import interpolate, magnify, wireframe
@@ -22,17 +23,12 @@ from .distortion import signed_areas, stretches
 from .report import FlatMap, PrepareReport
 from .topology import triangle_areas
 from .views import (
-    INK,
-    PAPER,
     SUPERSAMPLING,
     Camera,
     Colour,
-    below,
-    beside,
     camera_on,
     clay,
     draw,
-    font,
     light_on,
     lit,
     of_triangles,
@@ -40,7 +36,6 @@ from .views import (
     scale_bar,
     sized,
     tensor,
-    titled,
 )
 
 VIEW = (640, 480)  # pixels, height and width of a face
