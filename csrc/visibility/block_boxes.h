@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "visibility/candidates.h"
+#include "visibility/mesh_cpu.h"
 #include "visibility/shadow.h"
 
 namespace stn {
@@ -14,6 +15,8 @@ namespace stn {
 template <class T>
 struct BlockBox {
   T x0, x1, y0, y1, lowest;
+
+  BlockBox() = default;
 
   explicit BlockBox(const Candidate<T>& c) : x0(c.x), x1(c.x), y0(c.y), y1(c.y), lowest(c.depth) {
   }
@@ -41,35 +44,35 @@ STN_HD constexpr int32_t block_size(int level) {
 template <class T>
 class BlockBoxes {
  public:
-  explicit BlockBoxes(const std::vector<Candidate<T>>& sorted) {
+  BlockBoxes(const Buffer<Candidate<T>>& sorted, int64_t parts) {
     const auto count = static_cast<int32_t>(sorted.size());
     for (int level = 0; level < kBlockLevels && block_size(level) <= count; ++level) {
       const auto blocks = static_cast<size_t>(count / block_size(level));
-      boxes_.push_back(level == 0 ? bound<16>(sorted, blocks) : bound<8>(boxes_.back(), blocks));
+      boxes_.push_back(level == 0 ? bound<16>(sorted, blocks, parts) : bound<8>(boxes_.back(), blocks, 1));
     }
   }
 
-  const std::vector<std::vector<BlockBox<T>>>& levels() const {
+  const std::vector<Buffer<BlockBox<T>>>& levels() const {
     return boxes_;
   }
 
  private:
-  template <int Fanout, class Member>
-  static std::vector<BlockBox<T>> bound(const std::vector<Member>& members, size_t blocks) {
-    std::vector<BlockBox<T>> boxes;
-    boxes.reserve(blocks);
-    for (size_t i = 0; i < blocks; ++i) {
-      const Member* first = members.data() + Fanout * i;
-      BlockBox<T> box(*first);
-      for (int j = 1; j < Fanout; ++j) {
-        box.add(BlockBox<T>(first[j]));
+  template <int Fanout, class Members>
+  static Buffer<BlockBox<T>> bound(const Members& members, size_t blocks, int64_t parts) {
+    Buffer<BlockBox<T>> boxes(blocks);
+    for_each_part(static_cast<int64_t>(blocks), parts, [&](int64_t, int64_t first, int64_t last) {
+      for (auto i = static_cast<size_t>(first); i < static_cast<size_t>(last); ++i) {
+        BlockBox<T> box(members[Fanout * i]);
+        for (size_t j = 1; j < Fanout; ++j) {
+          box.add(BlockBox<T>(members[Fanout * i + j]));
+        }
+        boxes[i] = box;
       }
-      boxes.push_back(box);
-    }
+    });
     return boxes;
   }
 
-  std::vector<std::vector<BlockBox<T>>> boxes_;
+  std::vector<Buffer<BlockBox<T>>> boxes_;
 };
 
 }  // namespace stn

@@ -3,7 +3,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <vector>
+
+#include "common/buffer.h"
 
 namespace stn {
 
@@ -13,12 +14,6 @@ template <class T>
 struct Candidate {
   T x, y, depth;
   int32_t vertex;
-
-  Candidate() {  // so that a vector of many does not begin with zeros
-  }
-
-  Candidate(T x_in, T y_in, T depth_in, int32_t vertex_in) : x(x_in), y(y_in), depth(depth_in), vertex(vertex_in) {
-  }
 };
 
 // Many of them, one array a coordinate, with numbers after the last one that a search may read.
@@ -26,8 +21,8 @@ template <class T>
 struct Candidates {
   static constexpr int32_t kPadding = 16;
 
-  std::vector<T> x, y, depth;
-  std::vector<int32_t> vertex;
+  Buffer<T> x, y, depth;
+  Buffer<int32_t> vertex;
   size_t count = 0;
 
   explicit Candidates(int64_t most)

@@ -64,67 +64,108 @@ class CellRows {
 template <class T>
 void sum_grid_areas(const T* points, int64_t P, int64_t Q, int64_t parts, T* areas, T* sums) {
   const int64_t rows = P - 1, cells = Q - 1;
-  for_each_part(parts, [&](int64_t part) {
-    for (int64_t r = rows * part / parts; r < rows * (part + 1) / parts; ++r) {
+  for_each_part(rows, parts, [&](int64_t, int64_t first, int64_t last) {
+    for (int64_t r = first; r < last; ++r) {
       areas_of_row(points + 3 * r * Q, points + 3 * (r + 1) * Q, cells, areas + 2 * r * cells);
     }
   });
-  for_each_part(parts, [&](int64_t part) {
+  for_each_part(P, parts, [&](int64_t, int64_t first, int64_t last) {
     CellRows<T> around(areas, rows, cells);
-    for (int64_t r = P * part / parts; r < P * (part + 1) / parts; ++r) {
+    for (int64_t r = first; r < last; ++r) {
       around.load(r);
       around.sum(sums + r * Q);
     }
   });
 }
 
-// In parts: first the faces are shared out, then the vertices, so that each has its sum from one hand.
-template <class T>
-void sum_listed_areas_in_parts(const T* points, int64_t N, const Mesh& mesh, int64_t parts, T* areas, T* sums) {
-  for_each_part(parts, [&](int64_t part) {
-    const int64_t first = mesh.F * part / parts, last = mesh.F * (part + 1) / parts;
-    for_each_face(points, N, mesh, first, last, [&](Face face, int64_t index) {
-      const Triangle<T> t(points, face);
-      areas[index] = occluder_area(t.a, t.b, t.c);
-    });
+// The lowest and the highest vertex of faces.
+struct VertexSpan {
+  int32_t first, last;
+};
+
+// An index that names no vertex may pass for another: its face counts nowhere.
+template <class Index>
+VertexSpan span_of(const Index* indices, int64_t count) {
+  auto first = static_cast<int32_t>(indices[0]), last = first;
+#pragma omp simd reduction(min : first) reduction(max : last)
+  for (int64_t i = 1; i < count; ++i) {
+    const auto vertex = static_cast<int32_t>(indices[i]);
+    first = vertex < first ? vertex : first;
+    last = vertex > last ? vertex : last;
+  }
+  return {first, last};
+}
+
+// Of each stretch of the faces.
+inline std::vector<VertexSpan> spans_of(const Mesh& mesh, int64_t parts) {
+  std::vector<VertexSpan> spans(static_cast<size_t>(stretches_of(mesh)));
+  for_each_part(stretches_of(mesh), parts, [&](int64_t, int64_t first, int64_t last) {
+    for (int64_t i = first; i < last; ++i) {
+      const int64_t begin = 3 * i * kStretch, count = std::min(3 * kStretch, 3 * mesh.F - begin);
+      spans[static_cast<size_t>(i)] = mesh.wide ? span_of(static_cast<const int64_t*>(mesh.faces) + begin, count)
+                                                : span_of(static_cast<const int32_t*>(mesh.faces) + begin, count);
+    }
   });
-  for_each_part(parts, [&](int64_t part) {
-    const int64_t first = N * part / parts, last = N * (part + 1) / parts;
-    for_each_face(OfVertices<T, 1>{sums, N}, mesh, 0, mesh.F, [&](Face face, int64_t index) {
-      for (const int32_t vertex : {face.i, face.j, face.k}) {
-        if (vertex >= first && vertex < last) {
-          sums[vertex] += areas[index];
-        }
-      }
-    });
+  return spans;
+}
+
+// For the faces first <= index < last: adds to the sums of those vertices alone that owns(vertex), and sets the areas
+// of those faces whose first corner is one.
+template <class T, class Owns>
+void sum_areas_around(
+    const T* points, int64_t N, const Mesh& mesh, int64_t first, int64_t last, const Owns& owns, T* areas, T* sums) {
+  for_each_face(points, N, mesh, first, last, [=](Face face, int64_t index) __attribute__((always_inline)) {
+    const bool i = owns(face.i), j = owns(face.j), k = owns(face.k);
+    if (!(i || j || k)) {
+      return;
+    }
+    const Triangle<T> t(points, face);
+    const T area = occluder_area(t.a, t.b, t.c);
+    if (i) {
+      areas[index] = area;
+      sums[face.i] += area;
+    }
+    if (j) {
+      sums[face.j] += area;
+    }
+    if (k) {
+      sums[face.k] += area;
+    }
   });
 }
 
+// In parts, the vertices are shared out, so that each has its sum from one hand, which passes by the stretches of faces
+// that name none of its own.
 template <class T>
-void sum_listed_areas(const T* points, int64_t N, const Mesh& mesh, T* areas, T* sums) {
-  for_each_face(points, N, mesh, [&](Face face, int64_t index) {
-    const Triangle<T> t(points, face);
-    const T area = areas[index] = occluder_area(t.a, t.b, t.c);
-    sums[face.i] += area;
-    sums[face.j] += area;
-    sums[face.k] += area;
+void sum_listed_areas(const T* points, int64_t N, const Mesh& mesh, int64_t parts, T* areas, T* sums) {
+  const auto all = [](int32_t) { return true; };
+  if (parts == 1) {
+    return sum_areas_around(points, N, mesh, 0, mesh.F, all, areas, sums);
+  }
+  const std::vector<VertexSpan> spans = spans_of(mesh, parts);
+  for_each_part(N, parts, [&](int64_t, int64_t first, int64_t last) {
+    const auto own = [=](int32_t vertex) { return vertex >= first && vertex < last; };
+    for (size_t i = 0; i < spans.size(); ++i) {
+      const int64_t begin = static_cast<int64_t>(i) * kStretch, end = std::min(begin + kStretch, mesh.F);
+      if (spans[i].first >= first && spans[i].last < last) {
+        sum_areas_around(points, N, mesh, begin, end, all, areas, sums);
+      } else if (spans[i].first < last && spans[i].last >= first) {
+        sum_areas_around(points, N, mesh, begin, end, own, areas, sums);
+      }
+    }
   });
 }
 
 // Returns the area of each face, 0 for one that occludes nothing; sums (N,) are over the faces around each vertex.
 template <class T>
-std::vector<T> sum_areas(const T* points, int64_t N, const Mesh& mesh, int64_t parts, T* sums) {
-  std::vector<T> areas(static_cast<size_t>(mesh.F));
+Buffer<T> sum_areas(const T* points, int64_t N, const Mesh& mesh, int64_t parts, T* sums) {
+  Buffer<T> areas(static_cast<size_t>(mesh.F));
   if (mesh.grid && mesh.F > 0) {
     sum_grid_areas(points, mesh.P, mesh.Q, parts, areas.data(), sums);
     return areas;
   }
   std::fill(sums, sums + N, T(0));
-  if (parts == 1) {
-    sum_listed_areas(points, N, mesh, areas.data(), sums);
-  } else {
-    sum_listed_areas_in_parts(points, N, mesh, parts, areas.data(), sums);
-  }
+  sum_listed_areas(points, N, mesh, parts, areas.data(), sums);
   return areas;
 }
 

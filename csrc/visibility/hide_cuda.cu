@@ -1,5 +1,5 @@
 // visible = 0 for every candidate behind a triangle (docs/math.md#visibility). Each triangle looks at the candidates of
-// the cells that its box touches (occluder_walk.h), so all that matter are tested against all that can hide them,
+// the cells that it may cover (occluder_walk.h), so all that matter are tested against all that can hide them,
 // whatever the order of cells and candidates; a vertex is hidden if any test says so, and all who find it write the
 // same 0. The result is thus repeatable, and equal to the CPU's in every bit: the tests are the same. Few vertices are
 // written. This file must be compiled without contraction (visibility_math.h).

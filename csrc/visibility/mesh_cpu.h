@@ -139,16 +139,30 @@ void for_each_image(int64_t B, int64_t N, const F& f) {
   }
 }
 
-// f(part) for 0 <= part < parts.
+// f(part, first, last) for 0 <= part < parts, which share what is numbered 0 <= n < count.
 template <class F>
-void for_each_part(int64_t parts, const F& f) {
+void for_each_part(int64_t count, int64_t parts, const F& f) {
   if (parts == 1) {
-    return f(int64_t{0});
+    return f(int64_t{0}, int64_t{0}, count);
   }
   torch::stable::parallel_for(0, parts, 1, [&](int64_t begin, int64_t end) {
     for (int64_t part = begin; part < end; ++part) {
-      f(part);
+      f(part, count * part / parts, count * (part + 1) / parts);
     }
+  });
+}
+
+// Faces are shared in stretches: an even number of them, for the triangles of a cell of the grid stay together.
+constexpr int64_t kStretch = 1024;
+
+inline int64_t stretches_of(const Mesh& mesh) {
+  return (mesh.F + kStretch - 1) / kStretch;
+}
+
+template <class F>
+void for_each_part_of_faces(const Mesh& mesh, int64_t parts, const F& f) {
+  for_each_part(stretches_of(mesh), parts, [&](int64_t part, int64_t first, int64_t last) {
+    f(part, first * kStretch, std::min(last * kStretch, mesh.F));
   });
 }
 

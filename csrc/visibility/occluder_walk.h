@@ -5,18 +5,20 @@
 // A thread takes a grid cell, whose two triangles have nearly the same box, or a listed triangle. In float32 it reads
 // 12 bytes a point, and of the 4 + 16 bytes for each cell and candidate what its neighbours have not brought into the
 // first-level cache. Where a box touches many cells or candidates the thread hands it in afterwards, to a warp of its
-// block or to the whole block. Those look at 32 cells at a time, share their candidates evenly, and open the boxes of
-// crowds (crowd_tree.h), so that what they cost grows with the cells and the candidates in the box, however unevenly
-// these fill the screen.
+// block or to the whole block. Those go row by row through the cells that each triangle touches (cross_sections.h), 32
+// at a time, share their candidates evenly, and open the boxes of crowds (crowd_tree.h), so that what they cost grows
+// with the cells that the triangle covers and the candidates in these, however long and slanted the triangle is and
+// however unevenly candidates fill the screen.
 //
-// What is done to the vertices is an Effect: meet(occluder, candidate) is called for every candidate in an occluder's
-// box, and perhaps for some beside it, that is no corner of it; meet_far_corner(cell, quad, which) for the corner of a
+// What is done to the vertices is an Effect: meet(occluder, candidate) is called for every candidate that an occluder
+// covers, and for some beside it, that is no corner of it; meet_far_corner(cell, quad, which) for the corner of a
 // folded grid cell that triangle `which` may cover. A candidate nearer than nearest(occluder's nearest depth) need not
 // be met.
 #pragma once
 
 #include "common/launch.h"
 #include "common/teams.h"
+#include "visibility/cross_sections.h"
 #include "visibility/crowd_tree.h"
 #include "visibility/mesh_kernels.h"
 #include "visibility/occluders.h"
@@ -27,7 +29,7 @@ namespace stn {
 // What a thread walks by itself. A face at 224 x 224 hands in some four cells of its grid in a thousand.
 constexpr int32_t kAloneRows = 16, kAloneColumns = 16;  // cells
 constexpr int32_t kAloneCandidates = 32;                // in a row of them
-constexpr int64_t kWarpCells = 1024;                    // what one warp walks by itself
+constexpr int64_t kWarpCells = 1024;                    // about what one warp walks by itself
 
 // Blocks that shall fit on a multiprocessor: registers are short, and threads wait for memory most of the time.
 template <class T>
@@ -69,6 +71,14 @@ __device__ __forceinline__ bool walk_alone(
   }
 }
 
+// Whether a whole block takes an occluder of this box of cells and double area: of the cells that it covers there are
+// about as many as fit into its area and along its sides.
+template <class T>
+__device__ __forceinline__ bool is_large(const ImageBins<T>& bins, const CellBox& box, T double_area) {
+  const T fitting = T(0.5) * double_area * bins.horizontal.per_pixel * bins.vertical.per_pixel;
+  return static_cast<int64_t>(box.rows) * box.columns > kWarpCells && fitting + box.rows + box.columns > kWarpCells;
+}
+
 // Each thread's own occluder, as far as it has one; all of the block call it.
 template <class T, class Effect, class Occluder>
 __device__ __forceinline__ void walk_each(
@@ -79,11 +89,12 @@ __device__ __forceinline__ void walk_each(
   box.nearest = effect.nearest(box.nearest);
   const bool done = walk_alone(image, effect, mine, Shadow<T>(box), few ? cells : none);
   if (!few || !done) {
-    handed_in.add(number, static_cast<int64_t>(cells.rows) * cells.columns > kWarpCells);
+    handed_in.add(number, is_large(image.bins, cells, mine.double_area()));
   }
 }
 
-// Every lane has a run of candidates; f(place) for each of them, dealt out evenly over the warp.
+// Every lane has a run of numbers. All lanes call f(number, exists) together, each with the next of all runs, as evenly
+// dealt out over the warp as can be; `exists` is false beyond the last.
 template <class F>
 __device__ __forceinline__ void for_each_of_runs(Run mine, const F& f) {
   const int lane = threadIdx.x % kWarp;
@@ -96,62 +107,61 @@ __device__ __forceinline__ void for_each_of_runs(Run mine, const F& f) {
     for (int half = kWarp / 2; half > 0; half /= 2) {
       owner += __shfl_sync(kWholeWarp, before, owner + half) <= i ? half : 0;
     }
-    const int32_t place = i + __shfl_sync(kWholeWarp, mine.begin - before, owner);
-    if (i < all) {
-      f(place);
-    }
+    f(i + __shfl_sync(kWholeWarp, static_cast<uint32_t>(mine.begin) - before, owner), i < all);
   }
 }
 
-// A box of cells for a team, which numbers them row by row.
+// The cells that a triangle touches in row i of its box, by where they stand in `starts`; none below the box.
 template <class T>
-class NumberedCells {
- public:
-  __device__ __forceinline__ NumberedCells(const ImageBins<T>& bins, const CellBox& box)
-      : first_(bins.starts + bins.place(box.row, box.column)), stride_(bins.side + 1), columns_(box.columns),
-        count_(static_cast<uint32_t>(box.rows) * columns_) {
+__device__ __forceinline__ Run cells_in_row(const ImageBins<T>& bins, const Corners<T>& t, int32_t i) {
+  const CellBox box = cells_of(bins, t.box());
+  if (i >= box.rows) {
+    return {0, 0};
   }
+  const int32_t row = box.row + i;
+  const ColumnRange columns = CrossSections<T>(t.a, t.b, t.c, bins.vertical, bins.side)
+                                  .columns(row, bins.horizontal, bins.side, {box.column, box.column + box.columns - 1});
+  return {static_cast<int32_t>(bins.place(row, columns.first)), max(columns.last + 1 - columns.first, 0)};
+}
 
-  __device__ __forceinline__ uint32_t count() const {
-    return count_;
-  }
-
-  // None beyond the last cell.
-  __device__ __forceinline__ Run at(uint32_t i) const {
-    if (i >= count_) {
-      return {0, 0};
-    }
-    const int32_t* cell = first_ + (i / columns_ * stride_ + i % columns_);
-    return {cell[0], cell[1] - cell[0]};
-  }
-
- private:
-  const int32_t* first_;
-  uint32_t stride_, columns_, count_;
-};
-
-// A team's walk past all candidates in the box of an occluder.
+// One warp's walk past all candidates in its lanes' rows of cells, 32 cells at a time and 32 candidates in these.
 template <class T, class Effect, class Occluder>
-__device__ __forceinline__ void walk_together(
-    const VisibilityParams<T>& p, const Image<T>& image, const Effect& effect, const Occluder& occluder, Team team) {
-  ScreenBox<T> box;
-  occluder.bound(box);
-  const NumberedCells<T> cells(image.bins, cells_of(image.bins, box));
+__device__ __forceinline__ void walk_rows(
+    const VisibilityParams<T>& p, const Image<T>& image, const Effect& effect, const Occluder& occluder, Run row) {
+  ScreenBox<T> box = occluder.corners().box();
   box.nearest = effect.nearest(box.nearest);
-  const auto look_at = [&](int32_t place) {
+  const auto look_at = [&](uint32_t place) {
     const ScreenVertex<T> candidate = image.bins.sorted[place];
     if (box.holds(candidate) & !occluder.has_corner(candidate.vertex)) {
       effect.meet(occluder, candidate);
     }
   };
-  const uint32_t lane = threadIdx.x % kWarp;
-  for (uint32_t first = team.member - lane; first < cells.count(); first += team.size) {
-    const Run run = cells.at(first + lane);
+  for_each_of_runs(row, [&](uint32_t place, bool exists) {
+    const int32_t* cell = image.bins.starts + place;
+    const Run run = exists ? Run{cell[0], cell[1] - cell[0]} : Run{0, 0};
     const bool crowded = run.count > kCrowd;
     for (unsigned crowds = __ballot_sync(kWholeWarp, crowded); crowds != 0; crowds &= crowds - 1) {
-      CrowdTree<T>(p.bins, image.bins, cells.at(first + __ffs(crowds) - 1)).walk(box, look_at);
+      const int lane = __ffs(crowds) - 1;
+      const Run crowd = {__shfl_sync(kWholeWarp, run.begin, lane), __shfl_sync(kWholeWarp, run.count, lane)};
+      CrowdTree<T>(p.bins, image.bins, crowd).walk(box, look_at);
     }
-    for_each_of_runs(crowded ? Run{0, 0} : run, look_at);
+    for_each_of_runs(crowded ? Run{0, 0} : run, [&](uint32_t candidate, bool found) {
+      if (found) {
+        look_at(candidate);
+      }
+    });
+  });
+}
+
+// A team's walk past all candidates in the cells that a triangle touches, which hides something. The team's warps take
+// neighbouring rows, which are much the same work.
+template <class T, class Effect, class Occluder>
+__device__ __forceinline__ void walk_together(
+    const VisibilityParams<T>& p, const Image<T>& image, const Effect& effect, const Occluder& occluder, Team team) {
+  const int warps = team.size / kWarp, mine = team.member % kWarp * warps + team.member / kWarp;
+  const int32_t rows = cells_of(image.bins, occluder.corners().box()).rows;
+  for (int32_t first = 0; first < rows; first += team.size) {
+    walk_rows(p, image, effect, occluder, cells_in_row(image.bins, occluder.corners(), first + mine));
   }
 }
 
@@ -180,7 +190,16 @@ __device__ __forceinline__ void walk_grid(
     exists = cell.bound(quad, box);
   }
   walk_each(image, effect, cell, exists, box, cell.first, handed_in);
-  handed_in.take_together([&](int32_t first, Team team) { walk_together(p, image, effect, cell_at(first), team); });
+  // The two triangles may part like the legs of a V.
+  handed_in.take_together([&](int32_t first, Team team) {
+#pragma unroll
+    for (int which = 0; which < 2; ++which) {
+      const ListedTriangle<T> triangle = cell_at(first).triangle(which);
+      if (ScreenBox<T> box; triangle.bound(box)) {
+        walk_together(p, image, effect, triangle, team);
+      }
+    }
+  });
 }
 
 // The block's kThreads listed triangles.

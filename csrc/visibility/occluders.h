@@ -59,6 +59,11 @@ struct ListedTriangle {
     return occluder_area(t.a, t.b, t.c) != T(0);
   }
 
+  __device__ __forceinline__ T double_area() const {
+    const Corners<T> t = corners();
+    return fabs(occluder_area(t.a, t.b, t.c));
+  }
+
   __device__ __forceinline__ bool has_corner(int32_t vertex) const {
     return (vertex == face.i) | (vertex == face.j) | (vertex == face.k);
   }
@@ -131,11 +136,11 @@ struct GridCell {
     return {{load3(near), load3(near + 3), load3(next), load3(next + 3)}};
   }
 
-  // False if neither triangle hides anything.
-  __device__ __forceinline__ bool bound(ScreenBox<T>& box) const {
-    return bound(quad(), box);
+  __device__ __forceinline__ ListedTriangle<T> triangle(int which) const {
+    return {points, grid_face(first, Q, which), face_index(which)};
   }
 
+  // False if neither triangle hides anything.
   __device__ __forceinline__ bool bound(const Quad& q, ScreenBox<T>& box) const {
     const bool alive0 = q.area(0) != T(0), alive1 = q.area(1) != T(0);
     if (!alive0 || !alive1) {  // perhaps a corner that is not finite
@@ -148,6 +153,12 @@ struct GridCell {
         min(min(c[0].y, c[1].y), min(c[2].y, c[3].y)), max(max(c[0].y, c[1].y), max(c[2].y, c[3].y)),
         max(max(c[0].z, c[1].z), max(c[2].z, c[3].z))};
     return true;
+  }
+
+  // Of both triangles.
+  __device__ __forceinline__ T double_area() const {
+    const Quad q = quad();
+    return fabs(q.area(0)) + fabs(q.area(1));
   }
 
   __device__ __forceinline__ bool has_corner(int32_t vertex) const {

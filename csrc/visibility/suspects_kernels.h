@@ -6,7 +6,7 @@ namespace stn {
 namespace STN_INSTRUCTIONS {
 namespace {
 
-// What lanes read beyond the run does not count: another part's, whose depths may change meanwhile, or padding.
+// What lanes read beyond the run does not count.
 template <class T>
 inline void search_run(
     const SortedVertices<T>& vertices, const ShadowLanes<T>& lanes, int32_t which, int32_t begin, int32_t end,
@@ -49,12 +49,10 @@ __attribute__((noinline)) void search_long_run(
 
 constexpr int32_t kLongRun = 256;  // candidates; shorter ones are searched without asking for their boxes
 
-// The part's candidates first <= place < last.
 template <class T>
 inline void search_row(
     const SortedVertices<T>& vertices, const ShadowLanes<T>& lanes, const Shadow<T>& shadow, int32_t which,
-    int32_t first, int32_t last, const BinPart& part, Suspects& suspects) {
-  const int32_t begin = first > part.first ? first : part.first, end = last < part.last ? last : part.last;
+    int32_t begin, int32_t end, Suspects& suspects) {
   if (end - begin <= kLongRun) {
     search_run(vertices, lanes, which, begin, end, suspects);
   } else {
@@ -68,44 +66,41 @@ constexpr int32_t kLongSide = 4, kLongArea = 64;  // cells
 template <class T>
 __attribute__((noinline)) void search_along(
     const SortedVertices<T>& vertices, const Screen<T>& screen, const Shadow<T>& shadow, int32_t which,
-    CellRowRange rows, const BinPart& part, Suspects& suspects) {
+    Suspects& suspects) {
   const ShadowLanes<T> lanes(shadow);
   const Face face = shadow.face;
   const CrossSections<T> sections(
       screen.corner(face.i), screen.corner(face.j), screen.corner(face.k), screen.cells.vertical, screen.cells.rows);
-  for (int32_t row = rows.first; row <= rows.last; ++row) {
+  for (int32_t row = shadow.cells[1]; row <= shadow.cells[3]; ++row) {
     const ColumnRange columns =
         sections.columns(row, screen.cells.horizontal, screen.cells.columns, {shadow.cells[0], shadow.cells[2]});
     if (columns.first <= columns.last) {
       const int32_t* start = vertices.starts + static_cast<int64_t>(row) * screen.cells.columns;
-      search_row(vertices, lanes, shadow, which, start[columns.first], start[columns.last + 1], part, suspects);
+      search_row(vertices, lanes, shadow, which, start[columns.first], start[columns.last + 1], suspects);
     }
   }
 }
 
 }  // namespace
 
-// Adds the part's candidates in each of `count` shadows that are no corners of its face.
+// Adds the candidates in each of `count` shadows that are no corners of its face.
 template <class T>
 void find_suspects(
-    const SortedVertices<T>& sorted, const Screen<T>& screen, const BinPart& part, const Shadow<T>* shadows,
-    int32_t count, Suspects& suspects) {
+    const SortedVertices<T>& sorted, const Screen<T>& screen, const Shadow<T>* shadows, int32_t count,
+    Suspects& suspects) {
   const SortedVertices<T> vertices = sorted;  // which `suspects` cannot change
-  const BinPart own = part;
   for (int32_t which = 0; which < count; ++which) {
     const Shadow<T>& shadow = shadows[which];
     const int32_t columns = shadow.cells[2] + 1 - shadow.cells[0];
-    const int32_t last_row = shadow.cells[3] < own.rows.last ? shadow.cells[3] : own.rows.last;
-    int32_t row = shadow.cells[1] > own.rows.first ? shadow.cells[1] : own.rows.first;
-    const int64_t rows = last_row + 1 - row;
+    const int64_t rows = shadow.cells[3] + 1 - shadow.cells[1];
     if (rows >= kLongSide && columns >= kLongSide && rows * columns >= kLongArea) {
-      search_along(vertices, screen, shadow, which, {row, last_row}, own, suspects);
+      search_along(vertices, screen, shadow, which, suspects);
       continue;
     }
     const ShadowLanes<T> lanes(shadow);
-    const int32_t* start = vertices.starts + static_cast<int64_t>(row) * vertices.columns + shadow.cells[0];
-    for (; row <= last_row; ++row, start += vertices.columns) {
-      search_row(vertices, lanes, shadow, which, start[0], start[columns], own, suspects);
+    const int32_t* start = vertices.starts + static_cast<int64_t>(shadow.cells[1]) * vertices.columns + shadow.cells[0];
+    for (int64_t row = 0; row < rows; ++row, start += vertices.columns) {
+      search_row(vertices, lanes, shadow, which, start[0], start[columns], suspects);
     }
   }
 }

@@ -11,27 +11,16 @@
 
 #include "visibility/block_boxes.h"
 #include "visibility/candidates.h"
+#include "visibility/mesh_cpu.h"
 #include "visibility/screen_axis.h"
 #include "visibility/shadow.h"
 
 namespace stn {
 
-// Rows of cells, the last one included.
-struct CellRowRange {
-  int32_t first, last;
-};
-
-// Candidates first <= place < last of the order, and the rows that have them.
-struct BinPart {
-  int32_t first, last;
-  CellRowRange rows;
-};
-
 // What a search in the order needs.
 template <class T>
 struct SortedVertices {
-  const T *x, *y;
-  T* depth;
+  const T *x, *y, *depth;
   const int32_t *vertex, *starts;  // starts: of each cell and of its successor
   int32_t columns;
   int levels;
@@ -44,7 +33,8 @@ template <class T>
 class VertexBins {
  public:
   // At least one vertex.
-  explicit VertexBins(Candidates<T>&& facing) : order_(std::move(facing)), cells_(place_cells(order_)), boxes_(sort()) {
+  VertexBins(Candidates<T>&& facing, int64_t parts)
+      : order_(std::move(facing)), cells_(place_cells(order_)), boxes_(sort(parts)) {
   }
 
   int64_t size() const {
@@ -55,11 +45,21 @@ class VertexBins {
     return cells_;
   }
 
-  SortedVertices<T> sorted() {
+  int64_t vertex(int64_t place) const {
+    return order_.vertex[static_cast<size_t>(place)];
+  }
+
+  // A copy, in the order and with padding.
+  Buffer<T> depths() const {
+    return {order_.depth.begin(), order_.depth.begin() + size() + Candidates<T>::kPadding};
+  }
+
+  // With the depths that a search goes by.
+  SortedVertices<T> sorted(const Buffer<T>& depths) const {
     SortedVertices<T> vertices = {};
     vertices.x = order_.x.data();
     vertices.y = order_.y.data();
-    vertices.depth = order_.depth.data();
+    vertices.depth = depths.data();
     vertices.vertex = order_.vertex.data();
     vertices.starts = starts_.data();
     vertices.columns = cells_.columns;
@@ -70,48 +70,65 @@ class VertexBins {
     return vertices;
   }
 
-  // Part `i` of `parts`, about equally many candidates each.
-  BinPart part(int64_t i, int64_t parts) const {
-    const auto first = static_cast<int32_t>(size() * i / parts), last = static_cast<int32_t>(size() * (i + 1) / parts);
-    return {first, last, {row_of_place(first), row_of_place(last - 1)}};
-  }
-
  private:
   static constexpr int32_t kCrowd = 64;
 
-  // Returns the boxes, for which the coordinates of each candidate are needed together.
-  BlockBoxes<T> sort() {
-    const size_t count = order_.count;
-    std::vector<int32_t> cell_of(count);
-    // At first each cell's count stands two places further on, then its first place one further on, which moves to the
-    // next cell's while the candidates are put there.
-    starts_.assign(static_cast<size_t>(cells_.columns) * static_cast<size_t>(cells_.rows) + 2, 0);
-    for (size_t n = 0; n < count; ++n) {
-      cell_of[n] = cells_.of(order_.x[n], order_.y[n]);
-      ++starts_[static_cast<size_t>(cell_of[n]) + 2];
-    }
-    int32_t fullest = 0;
-    for (size_t i = 2; i < starts_.size(); ++i) {
-      fullest = std::max(fullest, starts_[i]);
-      starts_[i] += starts_[i - 1];
-    }
-    std::vector<Candidate<T>> sorted(count);
-    for (size_t n = 0; n < count; ++n) {
-      sorted[static_cast<size_t>(starts_[static_cast<size_t>(cell_of[n]) + 1]++)] = order_.at(n);
-    }
-    if (fullest > kCrowd) {
-      order_crowded_cells(sorted);
-    }
-    for (size_t n = 0; n < count; ++n) {
-      order_.set(n, sorted[n]);
-    }
-    return BlockBoxes<T>(sorted);
+  // Returns the boxes, for which the coordinates of each candidate are needed together. In parts, the cells are shared
+  // out.
+  BlockBoxes<T> sort(int64_t parts) {
+    const int64_t cells = static_cast<int64_t>(cells_.columns) * cells_.rows;
+    const Buffer<int32_t> cell_of = cells_of_candidates(parts);
+    Buffer<Candidate<T>> sorted(order_.count);
+    starts_.assign(static_cast<size_t>(cells + 1), 0);
+    for_each_part(cells, parts, [&](int64_t, int64_t first, int64_t last) {
+      fill_cells(cell_of, static_cast<int32_t>(first), static_cast<int32_t>(last), sorted.data());
+    });
+    for_each_part(cells, parts, [&](int64_t, int64_t first, int64_t last) {
+      order_crowded_cells(sorted.data(), first, last);
+      const auto begin = static_cast<size_t>(starts_[static_cast<size_t>(first)]);
+      const auto end = static_cast<size_t>(starts_[static_cast<size_t>(last)]);
+      for (size_t place = begin; place < end; ++place) {
+        order_.set(place, sorted[place]);
+      }
+    });
+    return BlockBoxes<T>(sorted, parts);
   }
 
-  void order_crowded_cells(std::vector<Candidate<T>>& sorted) const {
-    for (size_t i = 1; i < starts_.size(); ++i) {
-      if (starts_[i] - starts_[i - 1] > kCrowd) {
-        order_by_place(sorted.data(), starts_[i - 1], starts_[i]);
+  Buffer<int32_t> cells_of_candidates(int64_t parts) const {
+    Buffer<int32_t> cell_of(order_.count);
+    for_each_part(size(), parts, [&](int64_t, int64_t first, int64_t last) {
+      for (auto n = static_cast<size_t>(first); n < static_cast<size_t>(last); ++n) {
+        cell_of[n] = cells_.of(order_.x[n], order_.y[n]);
+      }
+    });
+    return cell_of;
+  }
+
+  // For the cells first <= cell < last alone. Each one's end is at first its count, then its first place, which moves
+  // to the next cell's while the candidates are put there.
+  void fill_cells(const Buffer<int32_t>& cell_of, int32_t first, int32_t last, Candidate<T>* sorted) {
+    int32_t* ends = starts_.data() + 1;
+    int32_t place = 0;
+    for (const int32_t cell : cell_of) {
+      place += cell < first;
+      if (cell >= first && cell < last) {
+        ++ends[cell];
+      }
+    }
+    for (int32_t cell = first; cell < last; ++cell) {
+      place += std::exchange(ends[cell], place);
+    }
+    for (size_t n = 0; n < cell_of.size(); ++n) {
+      if (cell_of[n] >= first && cell_of[n] < last) {
+        sorted[ends[cell_of[n]]++] = order_.at(n);
+      }
+    }
+  }
+
+  void order_crowded_cells(Candidate<T>* sorted, int64_t first, int64_t last) const {
+    for (auto cell = static_cast<size_t>(first); cell < static_cast<size_t>(last); ++cell) {
+      if (starts_[cell + 1] - starts_[cell] > kCrowd) {
+        order_by_place(sorted, starts_[cell], starts_[cell + 1]);
       }
     }
   }
@@ -144,11 +161,6 @@ class VertexBins {
     }
     const int32_t middle = begin + (end - begin) / 2, aligned = middle - middle % block_size(level);
     return aligned > begin ? aligned : aligned + block_size(level);
-  }
-
-  int32_t row_of_place(int32_t place) const {
-    const auto after = std::upper_bound(starts_.begin(), starts_.end() - 1, place);
-    return static_cast<int32_t>((after - starts_.begin() - 1) / cells_.columns);
   }
 
   // About one candidate a cell. Candidates beyond the box lie in its outermost cells. Cells are higher than wide: a
@@ -193,7 +205,7 @@ class VertexBins {
 
   Candidates<T> order_;
   ScreenCells<T> cells_;
-  std::vector<int32_t> starts_;  // (rows * columns + 2)
+  std::vector<int32_t> starts_;  // (rows * columns + 1)
   BlockBoxes<T> boxes_;
 };
 

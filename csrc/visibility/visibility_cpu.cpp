@@ -1,9 +1,8 @@
 // Four passes over one image: the faces' areas and their sums around each vertex (facing), facing vertices sorted into
 // screen cells, and one pass over the triangles, a strip at a time: shadows are cast on the screen, searched for
 // candidates by the widest instructions there are, and the few that are found judged exactly. Linear in vertices,
-// triangles and the cells that these cover. One task an image, or several: each then has vertices of its own, first by
-// their indices and then by their places on the screen, and goes through the faces that may concern them in the order
-// of a single task; so nothing depends on their number.
+// triangles and the cells that these cover. One task an image, or several, with vertices, cells and at last faces of
+// their own. What tasks find is put together in the order of their faces, so that nothing depends on their number.
 #if defined(__clang__)
 #pragma clang fp contract(off)
 #elif defined(__GNUC__)
@@ -29,14 +28,42 @@
 namespace stn {
 namespace {
 
-// Calls f(place, depth, face index) for the part's candidates that a face covers, at the depth of its plane, unless
+// What some of the faces hide: a candidate's depth becomes infinity, so that every later face passes it by.
+template <class T>
+struct Hidden {
+  T tolerance;
+  Buffer<T> depth;
+
+  void add(size_t place, T occluder, int64_t) {
+    if (depth[place] < occluder - tolerance) {
+      depth[place] = std::numeric_limits<T>::infinity();
+    }
+  }
+};
+
+// The deepest occluders among some of the faces; of equal depths the first, the lowest face index, stays.
+template <class T>
+struct Occluders {
+  T tolerance;
+  Buffer<T> depth;
+  Buffer<int64_t> winner;
+
+  void add(size_t place, T occluder, int64_t index) {
+    if (depth[place] < occluder) {
+      depth[place] = occluder;
+      winner[place] = index;
+    }
+  }
+};
+
+// Calls found.add(place, depth, face index) for the candidates that a face covers, at the depth of its plane, unless
 // they lie nearer than all of it by the tolerance. Faces are taken in ascending order.
-template <class T, class F>
+template <class T, class Found>
 class Strip final : Suspects {
  public:
-  Strip(const T* points, T tolerance, VertexBins<T>& bins, const BinPart& part, const F& f)
-      : screen_{points, bins.cells()}, caster_(points, tolerance, bins.cells()), sorted_(bins.sorted()), part_(part),
-        f_(f) {
+  Strip(const T* points, const VertexBins<T>& bins, Found& found)
+      : screen_{points, bins.cells()}, caster_(points, found.tolerance, bins.cells()),
+        sorted_(bins.sorted(found.depth)), found_(found) {
   }
 
   __attribute__((always_inline)) void add(Face face, int64_t index, T area) {
@@ -47,7 +74,7 @@ class Strip final : Suspects {
   }
 
   void finish() {
-    STN_CHOOSE_KERNEL(find_suspects<T>)(sorted_, screen_, part_, shadows_, filled_, *this);
+    STN_CHOOSE_KERNEL(find_suspects<T>)(sorted_, screen_, shadows_, filled_, *this);
     settle();
     filled_ = 0;
   }
@@ -62,7 +89,7 @@ class Strip final : Suspects {
       const Triangle<T> t(screen_.points, shadow.face);
       T depth;
       if (covers(shadow.face, shadow.area, t.a, t.b, t.c, sorted_.x[place], sorted_.y[place], depth)) {
-        f_(place, depth, shadow.index);
+        found_.add(static_cast<size_t>(place), depth, shadow.index);
       }
     }
     count_ = 0;
@@ -71,52 +98,39 @@ class Strip final : Suspects {
   Screen<T> screen_;
   ShadowCaster<T> caster_;
   SortedVertices<T> sorted_;
-  BinPart part_;
-  const F& f_;
+  Found& found_;
   int32_t filled_ = 0;
   Shadow<T> shadows_[kShadows];
 };
 
-// The rows of cells that each face touches, found once for all parts; none for those that hide nothing.
-template <class T>
-std::vector<CellRowRange> rows_of_faces(
-    const T* points, int64_t N, const Mesh& mesh, const std::vector<T>& areas, const ScreenCells<T>& cells,
-    int64_t parts) {
-  std::vector<CellRowRange> rows(static_cast<size_t>(mesh.F), {1, 0});
-  const auto begin = [&](int64_t part) { return part == parts ? mesh.F : mesh.F / 2 * part / parts * 2; };
-  for_each_part(parts, [&](int64_t part) {
-    for_each_face(points, N, mesh, begin(part), begin(part + 1), [&](Face face, int64_t index) {
-      if (areas[static_cast<size_t>(index)] != T(0)) {
-        const Triangle<T> t(points, face);
-        rows[static_cast<size_t>(index)] = {
-            screen_cell(cells.vertical, cells.rows, min3(t.a.y, t.b.y, t.c.y)),
-            screen_cell(cells.vertical, cells.rows, max3(t.a.y, t.b.y, t.c.y))};
-      }
-    });
-  });
-  return rows;
-}
-
-// What Strip does, for all candidates in `parts`.
+// What each part of the faces finds, in ascending order; make() has found nothing.
 template <class T, class F>
-void for_each_covered(
-    const T* points, int64_t N, const Mesh& mesh, const std::vector<T>& areas, T tolerance, VertexBins<T>& bins,
-    int64_t parts, const F& f) {
-  const int64_t used = std::min(parts, bins.size());
-  std::vector<CellRowRange> rows;
-  if (used > 1) {
-    rows = rows_of_faces(points, N, mesh, areas, bins.cells(), used);
-  }
-  for_each_part(used, [&](int64_t i) {
-    const BinPart part = bins.part(i, used);
-    Strip<T, F> strip(points, tolerance, bins, part, f);
-    for_each_face(points, N, mesh, [&](Face face, int64_t index) __attribute__((always_inline)) {
-      const auto n = static_cast<size_t>(index);
-      if (areas[n] != T(0) && (used == 1 || (rows[n].first <= part.rows.last && rows[n].last >= part.rows.first))) {
-        strip.add(face, index, areas[n]);
+auto search(
+    const T* points, int64_t N, const Mesh& mesh, const Buffer<T>& areas, const VertexBins<T>& bins, int64_t parts,
+    const F& make) {
+  using Found = decltype(make());
+  std::vector<Found> found(static_cast<size_t>(parts));
+  for_each_part_of_faces(mesh, parts, [&](int64_t part, int64_t first, int64_t last) {
+    Found& own = found[static_cast<size_t>(part)];
+    own = make();
+    Strip<T, Found> strip(points, bins, own);
+    for_each_face(points, N, mesh, first, last, [&](Face face, int64_t index) __attribute__((always_inline)) {
+      if (const T area = areas[static_cast<size_t>(index)]; area != T(0)) {
+        strip.add(face, index, area);
       }
     });
     strip.finish();
+  });
+  return found;
+}
+
+// f(place, vertex) for every candidate.
+template <class T, class F>
+void for_each_candidate(const VertexBins<T>& bins, int64_t parts, const F& f) {
+  for_each_part(bins.size(), parts, [&](int64_t, int64_t first, int64_t last) {
+    for (int64_t place = first; place < last; ++place) {
+      f(static_cast<size_t>(place), bins.vertex(place));
+    }
   });
 }
 
@@ -124,17 +138,19 @@ void for_each_covered(
 
 template <class T>
 void visible_vertices(const T* points, int64_t N, const Mesh& mesh, T tolerance, int64_t parts, T* visible) {
-  const std::vector<T> areas = sum_areas(points, N, mesh, parts, visible);
+  const Buffer<T> areas = sum_areas(points, N, mesh, parts, visible);
   Candidates<T> facing = facing_vertices(points, N, visible);
   if (facing.count == 0) {
     return;
   }
-  VertexBins<T> bins(std::move(facing));
-  const SortedVertices<T> sorted = bins.sorted();
-  for_each_covered(points, N, mesh, areas, tolerance, bins, parts, [&](int32_t place, T depth, int64_t) {
-    if (sorted.depth[place] < depth - tolerance) {
-      visible[sorted.vertex[place]] = T(0);
-      sorted.depth[place] = std::numeric_limits<T>::infinity();  // settled: every later triangle passes it by
+  const VertexBins<T> bins(std::move(facing), parts);
+  const std::vector<Hidden<T>> found =
+      search(points, N, mesh, areas, bins, parts, [&] { return Hidden<T>{tolerance, bins.depths()}; });
+  for_each_candidate(bins, parts, [&](size_t place, int64_t n) {
+    for (const Hidden<T>& part : found) {
+      if (part.depth[place] == std::numeric_limits<T>::infinity()) {
+        visible[n] = T(0);
+      }
     }
   });
 }
@@ -143,26 +159,29 @@ template <class T>
 void soft_visible_vertices(
     const T* points, int64_t N, const Mesh& mesh, SoftStep<T> step, int64_t parts, T* visible, int64_t* winner) {
   std::fill(winner, winner + N, int64_t{-1});
-  const std::vector<T> areas = sum_areas(points, N, mesh, parts, visible);
+  const Buffer<T> areas = sum_areas(points, N, mesh, parts, visible);
   Candidates<T> facing = facing_vertices(points, N, visible);
   if (facing.count == 0) {
     return;
   }
-  std::fill(facing.depth.begin(), facing.depth.end(), -std::numeric_limits<T>::infinity());
-  VertexBins<T> bins(std::move(facing));
-  const SortedVertices<T> sorted = bins.sorted();
-  for_each_covered(points, N, mesh, areas, T(0), bins, parts, [&](int32_t place, T depth, int64_t index) {
-    if (sorted.depth[place] < depth) {  // of equal depths the first, the lowest face index, stays
-      sorted.depth[place] = depth;
-      winner[sorted.vertex[place]] = index;
+  constexpr T none = -std::numeric_limits<T>::infinity();
+  std::fill(facing.depth.begin(), facing.depth.end(), none);
+  const VertexBins<T> bins(std::move(facing), parts);
+  const std::vector<Occluders<T>> found = search(points, N, mesh, areas, bins, parts, [&] {
+    return Occluders<T>{T(0), bins.depths(), Buffer<int64_t>(static_cast<size_t>(bins.size()))};
+  });
+  for_each_candidate(bins, parts, [&](size_t place, int64_t n) {
+    T deepest = none;
+    for (const Occluders<T>& part : found) {
+      if (deepest < part.depth[place]) {
+        deepest = part.depth[place];
+        winner[n] = part.winner[place];
+      }
+    }
+    if (deepest > none) {
+      visible[n] = soft_visible(step, points[3 * n + 2], deepest);
     }
   });
-  for (int64_t place = 0; place < bins.size(); ++place) {
-    const int64_t n = sorted.vertex[place];
-    if (winner[n] >= 0) {
-      visible[n] = soft_visible(step, points[3 * n + 2], sorted.depth[place]);
-    }
-  }
 }
 
 template void visible_vertices(const float*, int64_t, const Mesh&, float, int64_t, float*);
