@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from stn3dmm.embedded import embedded_model
     from stn3dmm.fit import Fit, fit_landmarks
     from stn3dmm.flattening import Flattened, flatten
-    from stn3dmm.formats import load_model
+    from stn3dmm.formats import load_model, read_mesh
+    from stn3dmm.localised import TrainedLocaliser, load_localiser
     from stn3dmm.mesh_export import export_mesh
+    from stn3dmm.morphable_mesh import MorphableMesh
     from stn3dmm.morphable_model import MorphableModel
 
 try:
@@ -25,14 +27,18 @@ __all__ = [
     "Average",
     "Fit",
     "Flattened",
+    "MorphableMesh",
     "MorphableModel",
+    "TrainedLocaliser",
     "__version__",
     "average_textures",
     "embedded_model",
     "export_mesh",
     "fit_landmarks",
     "flatten",
+    "load_localiser",
     "load_model",
+    "read_mesh",
 ]
 
 # Loaded on first use: `stn3dmm --help` and `stn3dmm doctor` must answer at once, and without the compiled operators.
@@ -40,13 +46,17 @@ _HOMES = {
     "Average": "average",
     "Fit": "fit",
     "Flattened": "flattening",
+    "MorphableMesh": "morphable_mesh",
     "MorphableModel": "morphable_model",
+    "TrainedLocaliser": "localised",
     "average_textures": "average",
     "embedded_model": "embedded",
     "export_mesh": "mesh_export",
     "fit_landmarks": "fit",
     "flatten": "flattening",
+    "load_localiser": "localised",
     "load_model": "formats",
+    "read_mesh": "formats",
 }
 __getattr__ = lazily(__name__, _HOMES)
 

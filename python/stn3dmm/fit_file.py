@@ -26,10 +26,10 @@ class FitRecord:
     """The fit of one face and what it belongs to."""
 
     theta: npt.NDArray[np.float64]  # (6 + K,): r (radians), t (pixels), log s, alpha
-    error: float  # mean distance in pixels over the visible landmarks
+    error: float  # mean distance in pixels over the visible landmarks; nan where there were none
     image: str  # name of the photograph
     image_size: tuple[int, int]  # (H, W) pixels
-    landmark_set: str  # "aflw21" or "ibug68"
+    landmark_set: str  # "aflw21" or "ibug68"; "": found by a localiser, without landmarks
     model: str  # source of the model
     mode_names: tuple[str, ...]  # (K,)
 
@@ -54,6 +54,7 @@ def save_fit(path: str | os.PathLike[str], record: FitRecord) -> None:
     suffix = Path(path).suffix
     if suffix == ".json":
         content["theta"] = record.theta.tolist()
+        content["error"] = record.error if math.isfinite(record.error) else None
         content["angles"] = {name: round(value, 4) for name, value in head_angles(record.theta)._asdict().items()}
         write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
     elif suffix == ".npz":
@@ -97,7 +98,7 @@ def load_fit(path: str | os.PathLike[str]) -> FitRecord:
         height, width = content["image_size"]
         record = FitRecord(
             theta=np.asarray(content["theta"], dtype=np.float64),
-            error=float(content["error"]),
+            error=math.nan if content["error"] is None else float(content["error"]),
             image=str(content["image"]),
             image_size=(int(height), int(width)),
             landmark_set=str(content["landmark_set"]),
@@ -114,7 +115,8 @@ def load_fit(path: str | os.PathLike[str]) -> FitRecord:
 
 
 def _check_finite(path: str | os.PathLike[str], record: FitRecord) -> None:
-    if not np.isfinite(record.theta).all() or not math.isfinite(record.error):
+    fitted = record.landmark_set != ""
+    if not np.isfinite(record.theta).all() or (fitted and not math.isfinite(record.error)):
         raise ValueError(f"{path}: theta or error holds NaN or infinity.")
 
 

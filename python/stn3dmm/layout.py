@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,8 +22,20 @@ def font(size: int) -> Any:
     return ImageFont.load_default(size)
 
 
+def spelt(words: str) -> str:
+    """Words in the letters that Pillow's own font has: without accents, and a question mark for other scripts.
+
+    Example:
+        >>> spelt("Zoë, Łódź…")
+        'Zoe, ?odz…'
+    """
+    letters = (letter for letter in unicodedata.normalize("NFD", words) if not unicodedata.combining(letter))
+    return "".join(letter if letter.isascii() or letter == "…" else "?" for letter in letters)
+
+
 def titled(pixels: Pixels, words: str, size: int = TEXT) -> Pixels:
     """A picture below a line of words, which are shortened if they are too long."""
+    words = spelt(words)
     letters, limit = font(size), pixels.shape[1]
     if letters.getlength(words) > limit:
         while words and letters.getlength(words + "…") > limit:

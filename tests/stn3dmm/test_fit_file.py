@@ -32,6 +32,19 @@ def test_round_trip(tmp_path, suffix):
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("suffix", ["json", "npz"])
+def test_round_trip_without_landmarks(tmp_path, suffix):
+    """What a localiser found has no landmark error; only then may it be missing."""
+    path = tmp_path / f"a.{suffix}"
+    save_fit(path, dataclasses.replace(RECORD, error=math.nan, landmark_set=""))
+    again = load_fit(path)
+    assert math.isnan(again.error)
+    assert again.landmark_set == ""
+    assert (again.theta == RECORD.theta).all()
+    with pytest.raises(ValueError, match="theta or error holds NaN"):
+        save_fit(path, dataclasses.replace(RECORD, error=math.nan))
+
+
 def test_rejects_another_suffix(tmp_path):
     with pytest.raises(ValueError, match=r"\.json or \.npz"):
         save_fit(tmp_path / "a.txt", RECORD)

@@ -24,6 +24,7 @@ CURVE_SIZE = (420, 640)  # pixels, height and width
 MARGINS = (20, 20, 58, 66)  # pixels above, right, below and left of the curve's frame
 COLOURS = ((0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167))  # Okabe and Ito's: told apart by everyone
 GRID = (222, 226, 230)
+OUTLINE = 150  # grey
 
 
 @torch.no_grad()
@@ -48,10 +49,15 @@ def face_rows(objective: Objective, faces: FaceBatch, theta: torch.Tensor) -> li
             drawing.draw_landmarks(view, *_labels(faces, b), found[b]),
             drawing.draw_mesh(view, points[b], seen, objective.grid_shape),
             drawing.texture_pixels(warped.texture[b]),
-            drawing.mask_pixels(warped.mask[b]),
+            _outlined(drawing.mask_pixels(warped.mask[b])),
         ]
         rows.append(drawing.side_by_side(tiles, height=HEIGHT, gap=4))
     return rows
+
+
+def _outlined(mask: Pixels) -> Pixels:
+    """A mask with a border, for it is white on white."""
+    return np.pad(drawing.enlarge(mask, -(-HEIGHT // len(mask))), 1, constant_values=OUTLINE)
 
 
 def _labels(faces: FaceBatch, b: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:

@@ -18,7 +18,7 @@ from stn3dmm.demo import astronaut
 from stn3dmm.fit_file import load_fit
 from typer.testing import CliRunner
 
-COMMANDS = ("demo", "fit", "flatten", "average", "prepare", "export", "doctor")
+COMMANDS = ("demo", "fit", "flatten", "average", "prepare", "export", "train", "evaluate", "doctor")
 
 
 def run(*arguments: object, code: int = 0) -> str:
