@@ -20,13 +20,23 @@ from stn3dmm.morphable_model import MorphableModel
 MODES_SHOWN = 6
 
 
-def render_report(title: str, model: MorphableModel, faces: list[FittedFace]) -> str:
-    """The report as HTML text, pictures embedded: no other file, no network."""
+def render_report(
+    title: str, model: MorphableModel, faces: list[FittedFace], training: dict[str, Any] | None = None
+) -> str:
+    """The report as HTML text, pictures embedded: no other file, no network.
+
+    Args:
+        title: of the page.
+        model: that the faces were fitted with.
+        faces: a section each.
+        training: what `stn3dmm.demo.training.described` tells of a localiser's training; None: no such section.
+    """
     return render_page(
         "report.html",
         title=title,
         model=model,
         faces=[_face(face) for face in faces],
+        training=training,
         mean_error=float(np.mean([face.record.error for face in faces])) if faces else 0.0,
     )
 

@@ -55,7 +55,7 @@ def train(
     checkpoint = None if resume is None else load_checkpoint(resume)
     folder = output if resume is None else (resume if resume.is_dir() else resume.parent)
     chosen = _settings(config, flags) if checkpoint is None else _continued(checkpoint, config, flags)
-    with _progress(chosen.run.steps, 0 if checkpoint is None else checkpoint.step) as watch:
+    with training_progress(chosen.run.steps, 0 if checkpoint is None else checkpoint.step) as watch:
         best = run_training(chosen, folder, resume=checkpoint, device=device, watch=watch)
     if int(os.environ.get("RANK", "0")) != 0:
         return
@@ -128,7 +128,7 @@ def _continued(checkpoint: Checkpoint, config: Path | None, flags: dict[str, Any
 
 
 @contextlib.contextmanager
-def _progress(steps: int, first: int) -> Iterator[Callable[[Progress], None]]:
+def training_progress(steps: int, first: int = 0) -> Iterator[Callable[[Progress], None]]:
     """A progress bar on stderr with losses and images a second, on terminals only."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -145,7 +145,7 @@ def _progress(steps: int, first: int) -> Iterator[Callable[[Progress], None]]:
     )
     leads = int(os.environ.get("RANK", "0")) == 0
     with Bar(*columns, console=console, transient=True, disable=not (leads and console.is_terminal)) as bar:
-        task = bar.add_task("", total=steps, completed=first)
+        task = bar.add_task("reading photographs", total=steps, completed=first)
 
         def watch(progress: Progress) -> None:
             bar.update(task, completed=progress.step, description=_told(progress))

@@ -17,7 +17,7 @@ from stn3dmm.data.crops import FACE_SIZE, Affine, box_of, crop_transform, whole_
 from stn3dmm.data.faces import Face, FaceSource, check_landmark_set, landmark_count
 from stn3dmm.data.order import AUGMENTATION, InTurn, Order, Pairs, Shuffled
 from stn3dmm.data.synthetic.draws import Draws
-from stn3dmm.data.synthetic.faces import one_thread
+from stn3dmm.threads import limited_threads
 
 __all__ = [
     "BatchNumbers",
@@ -97,7 +97,7 @@ class FaceStream(Dataset[Sample]):
         wanted = [operator.index(number) for number in numbers]
         if wanted and min(wanted) < 0:
             raise ValueError(f"FaceStream: sample numbers must be 0 or more; got {min(wanted)}.")
-        with one_thread():
+        with limited_threads(1):
             return [self._sample(number, *found) for number, found in zip(wanted, self._faces(wanted), strict=True)]
 
     def _faces(self, numbers: list[int]) -> list[tuple[Face | None, str]]:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -64,8 +65,20 @@ def fit_all(
         yield fit_photograph(model, name, photograph, annotation)
 
 
-def write_demo(folder: str | os.PathLike[str], model: MorphableModel, faces: list[FittedFace]) -> list[Path]:
-    """Writes the pictures and the fit of each face and report.html; returns the paths, the report last."""
+def write_demo(
+    folder: str | os.PathLike[str],
+    model: MorphableModel,
+    faces: list[FittedFace],
+    training: dict[str, Any] | None = None,
+) -> list[Path]:
+    """Writes the pictures and the fit of each face and report.html; returns the paths, the report last.
+
+    Args:
+        folder: where.
+        model: that the faces were fitted with.
+        faces: fitted photographs.
+        training: what the report tells of a training: `stn3dmm.demo.training.described`.
+    """
     place = Path(folder)
     written: list[Path] = []
     for face in faces:
@@ -78,5 +91,5 @@ def write_demo(folder: str | os.PathLike[str], model: MorphableModel, faces: lis
         written.append(place / f"{face.name}_fit.json")
         save_fit(written[-1], face.record)
     written.append(place / "report.html")
-    write_text(written[-1], render_report("Photograph in, flattened face out", model, faces))
+    write_text(written[-1], render_report("Photograph in, flattened face out", model, faces, training))
     return written

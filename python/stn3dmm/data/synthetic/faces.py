@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import operator
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -12,6 +11,7 @@ from torch.utils.data import Dataset
 
 import stn3dmm_cuda
 from stn3dmm.embedded import embedded_model
+from stn3dmm.threads import limited_threads
 
 from .camera import photograph
 from .config import SyntheticConfig
@@ -22,17 +22,6 @@ from .scenery import Box, paint_background, paint_occluder
 
 CHUNK = 8  # images drawn together: fewer cost more calls, more cost more cache
 REMEMBERED = 16  # persons, for views in a row
-
-
-@contextlib.contextmanager
-def one_thread() -> Iterator[None]:
-    """Within it PyTorch uses one thread: steps of microseconds lose more by waiting for a second than it brings."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 class SyntheticSamples(NamedTuple):
@@ -132,7 +121,7 @@ class SyntheticFaces(Dataset[SyntheticSamples]):
         return _joined(self._chunks([(identity, view) for view in range(count)]))
 
     def _chunks(self, wanted: list[tuple[int, int]]) -> list[SyntheticSamples]:
-        with one_thread():
+        with limited_threads(1):  # steps of microseconds lose more by waiting for a second one than it brings
             return [self._chunk(wanted[first : first + CHUNK]) for first in range(0, len(wanted), CHUNK)]
 
     def _person(self, number: int) -> Person:
