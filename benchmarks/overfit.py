@@ -42,7 +42,7 @@ from benchmarks import harness
 
 PRIOR = 0.02
 SCHEDULE = ScheduleConfig("cosine", warmup=10)
-STEPS = 300
+STEPS = 200
 RATES = {"compact": 1e-3, "vgg-face": 2e-5}
 EVERY = 5  # steps between the points of the curve
 

@@ -20,7 +20,7 @@ def demo(
     ] = None,
     steps: Annotated[
         int, typer.Option("--steps", min=0, help="Steps of the training of a localiser; 0 = no training.")
-    ] = 4000,
+    ] = 3200,
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
 ) -> None:
     """Fit and flatten a photograph that comes with scikit-image, train a localiser, write report.html and pictures.
