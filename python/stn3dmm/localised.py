@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
-from stn3dmm.data.crops import FACE_SIZE, Affine, box_of, crop, crop_transform, theta_to_photograph, whole_transform
+from stn3dmm.data.crops import FACE_SIZE, crop, crop_of, theta_to_photograph
 from stn3dmm.data.faces import Box, Face
 from stn3dmm.formats.images import as_rgb
 from stn3dmm.morphable_model import MorphableModel
@@ -97,7 +97,7 @@ class TrainedLocaliser:
         parameter = self.network.head.offset
         if not faces:
             return torch.zeros(0, len(parameter), dtype=torch.float64)
-        affines = [self._crop_of(face) for face in faces]
+        affines = [crop_of(face, image_size, self.face_size) for face in faces]
         crops = np.stack([crop(face.image, affine, image_size) for face, affine in zip(faces, affines, strict=True)])
         image = torch.from_numpy(crops).to(parameter.device).permute(0, 3, 1, 2).to(parameter.dtype) / 255
         theta = self.network(image).double().cpu()
@@ -108,13 +108,6 @@ class TrainedLocaliser:
                 f"{name}: the localiser's answer is not finite; are its weights those of a sound training?"
             )
         return theta_to_photograph(theta, torch.from_numpy(np.stack(affines)))
-
-    def _crop_of(self, face: Face) -> Affine:
-        box = None if face.framed else box_of(face)
-        if box is None:
-            H, W = face.image.shape[:2]
-            return whole_transform((H, W), self.network.image_size)
-        return crop_transform(box, self.network.image_size, self.face_size)
 
 
 def load_localiser(

@@ -64,6 +64,15 @@ def whole_transform(photograph_size: tuple[int, int], image_size: tuple[int, int
     return _centred(scale, ((photograph_size[1] - 1) / 2, (photograph_size[0] - 1) / 2), image_size)
 
 
+def crop_of(face: Face, image_size: tuple[int, int], face_size: float = FACE_SIZE) -> Affine:
+    """The affine of a face's crop: around its box, else around its landmarks, else of the whole photograph."""
+    box = None if face.framed else box_of(face)
+    if box is None:
+        H, W = face.image.shape[:2]
+        return whole_transform((H, W), image_size)
+    return crop_transform(box, image_size, face_size)
+
+
 def _centred(scale: float, centre: tuple[float, float], image_size: tuple[int, int]) -> Affine:
     H, W = image_size
     return np.array(

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from stn3dmm.data.augmentation import AugmentationConfig, Augmented, augment, plain
 from stn3dmm.data.batches import BatchNumbers, DamageReport, FaceBatch, Sample, collate
-from stn3dmm.data.crops import FACE_SIZE, Affine, box_of, crop_transform, whole_transform
+from stn3dmm.data.crops import FACE_SIZE, Affine, crop_of
 from stn3dmm.data.faces import Face, FaceSource, check_landmark_set, landmark_count
 from stn3dmm.data.order import AUGMENTATION, InTurn, Order, Pairs, Shuffled
 from stn3dmm.data.synthetic.draws import Draws
@@ -148,7 +148,7 @@ class FaceStream(Dataset[Sample]):
     def _sample(self, number: int, face: Face | None, damage: str) -> Sample:
         if face is None:
             return _nothing_to_see(self.image_size, landmark_count(self.landmark_set), number, damage)
-        affine = self._crop_of(face)
+        affine = crop_of(face, self.image_size, self.face_size)
         if self.augmentation is None:
             made = plain(face, affine, self.image_size, self.landmark_set)
         else:
@@ -171,13 +171,6 @@ class FaceStream(Dataset[Sample]):
         """(L,) the visible landmarks that lie in the crop."""
         H, W = self.image_size
         return made.visible & ((made.landmarks >= 0) & (made.landmarks <= (W - 1, H - 1))).all(axis=1)
-
-    def _crop_of(self, face: Face) -> Affine:
-        box = None if face.framed else box_of(face)
-        if box is None:
-            H, W = face.image.shape[:2]
-            return whole_transform((H, W), self.image_size)
-        return crop_transform(box, self.image_size, self.face_size)
 
 
 def _check_arguments(
