@@ -24,6 +24,9 @@ def train(
     resume: Annotated[
         Path | None, typer.Option("--resume", help="A run's folder, or one of its checkpoints, to go on from.")
     ] = None,
+    start: Annotated[
+        Path | None, typer.Option("--start", help="A checkpoint whose localiser the run begins with, to fine-tune it.")
+    ] = None,
     model: Annotated[Path | None, typer.Option("--model", "-m", help=MODEL_HELP)] = None,
     data: Annotated[list[str] | None, typer.Option("--data", "-d", help=DATA_HELP)] = None,
     validation: Annotated[
@@ -51,7 +54,7 @@ def train(
     from stn3dmm.training import load_checkpoint, read_log
     from stn3dmm.training import train as run_training
 
-    flags = _flags(model, data, validation, localiser, steps, batch_size, learning_rate, seed, settings)
+    flags = _flags(start, model, data, validation, localiser, steps, batch_size, learning_rate, seed, settings)
     checkpoint = None if resume is None else load_checkpoint(resume)
     folder = output if resume is None else (resume if resume.is_dir() else resume.parent)
     chosen = _settings(config, flags) if checkpoint is None else _continued(checkpoint, config, flags)
@@ -68,6 +71,7 @@ def train(
 
 
 def _flags(
+    start: Path | None,
     model: Path | None,
     data: list[str] | None,
     validation: list[str] | None,
@@ -80,6 +84,7 @@ def _flags(
 ) -> dict[str, Any]:
     """What the command line sets, by the dotted names of the configuration."""
     flags: dict[str, Any] = {
+        "start": None if start is None else str(start),
         "model": None if model is None else str(model),
         "data.sources": None if not data else [data_set(text) for text in data],
         "data.validation": None if not validation else [data_set(text) for text in validation],

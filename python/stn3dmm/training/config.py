@@ -147,6 +147,7 @@ class TrainConfig:
     """A training run. Every field has a default; the defaults train the compact localiser on synthetic faces."""
 
     model: str = ""  # any model that docs/formats.md lists; "" = the embedded one
+    start: str = ""  # checkpoint whose localiser the run begins with, to fine-tune it; "" = an untrained one
     data: DataConfig = dataclasses.field(default_factory=DataConfig)
     localiser: LocaliserConfig = dataclasses.field(default_factory=LocaliserConfig)
     objective: ObjectiveConfig = dataclasses.field(default_factory=ObjectiveConfig)

@@ -10,7 +10,7 @@ import torch
 from stn3dmm.embedded import embedded_model
 from stn3dmm.formats import load_model
 from stn3dmm.localiser import build_localiser
-from stn3dmm.training.checkpoint import Checkpoint, fingerprint
+from stn3dmm.training.checkpoint import Checkpoint, fingerprint, load_checkpoint
 from stn3dmm.training.config import TrainConfig
 from stn3dmm.training.devices import Place
 from stn3dmm.training.optimisation import optimiser_of, schedule_of
@@ -25,7 +25,7 @@ class TrainingState:
         resume: the checkpoint to go on from.
 
     Raises:
-        ValueError: the checkpoint belongs to another model, or the run is done.
+        ValueError: a checkpoint belongs to another model or localiser, or the run is done.
     """
 
     def __init__(self, config: TrainConfig, place: Place, resume: Checkpoint | None) -> None:
@@ -35,11 +35,28 @@ class TrainingState:
         self.error = math.nan  # normalised mean error of the last validation
         self.best = math.inf  # the lowest of all
         torch.manual_seed(config.run.seed)  # of the first weights
-        self.localiser = build_localiser(config.localiser, self.model, config.data.image_size).to(place.device)
+        self.localiser = build_localiser(config.localiser, self.model, config.data.image_size)
+        if config.start and resume is None:
+            self._begin_with(load_checkpoint(config.start))
+        self.localiser.to(place.device)
         self.optimiser = optimiser_of(self.localiser, config.optimiser)
         if resume is not None:
             self._restore(resume)
         self.schedule = schedule_of(self.optimiser, config.schedule, config.run.steps, self.step)
+
+    def _begin_with(self, checkpoint: Checkpoint) -> None:
+        checkpoint.check_model(self.model)
+        mine, other = self.config, checkpoint.config
+        if (mine.localiser.name, mine.localiser.width, mine.data.image_size) != (
+            other.localiser.name,
+            other.localiser.width,
+            other.data.image_size,
+        ):
+            raise ValueError(
+                f"{mine.start}: its localiser is {other.localiser.name!r} of width {other.localiser.width:g} for images "
+                f"of {other.data.image_size}; set localiser.name, localiser.width and data.image_size to the same."
+            )
+        self.localiser.load_state_dict(checkpoint.localiser)
 
     def _restore(self, checkpoint: Checkpoint) -> None:
         checkpoint.check_model(self.model)

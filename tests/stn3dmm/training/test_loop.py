@@ -209,6 +209,19 @@ def test_run_refuses_to_go_on_when_done(whole_run: Path, config: TrainConfig) ->
         train(config, whole_run, resume=load_checkpoint(whole_run), device="cpu")
 
 
+def test_run_begins_with_another_ones_localiser(whole_run: Path, small_run: dict[str, Any], tmp_path: Path) -> None:
+    """Fine-tuning without landmarks: at a learning rate of 0 the answers are those of the checkpoint."""
+    objective = {"landmark": 0.0, "symmetry": 5.0, "siamese": 5.0}
+    start = str(whole_run / "last.pt")
+    config = changed(small_run, start=start, objective=objective, optimiser__learning_rate=0.0, run__steps=2)
+    train(config, tmp_path / "run", device="cpu")
+    before, after = (load_checkpoint(folder).localiser for folder in (whole_run, tmp_path / "run"))
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert losses(tmp_path / "run")[0]["landmark"] is None
+    with pytest.raises(ValueError, match=r"last\.pt: its localiser is 'compact' of width 0\.25 .* set localiser\.name"):
+        train(changed(small_run, start=start, localiser__width=0.5), tmp_path / "other", device="cpu")
+
+
 def test_run_names_losses_that_are_not_finite(small_run: dict[str, Any], tmp_path: Path) -> None:
     config = changed(small_run, optimiser__learning_rate=1e30, optimiser__clip=0.0, schedule__warmup=0)
     with pytest.raises(ValueError, match=r"losses or gradients of step \d+ are not finite .*optimiser\.learning_rate"):
