@@ -19,6 +19,14 @@ def array(operator: str, name: str, values: Any) -> npt.NDArray[Any]:
         ) from None
 
 
+def indices(operator: str, name: str, values: Any) -> npt.NDArray[np.int64]:
+    """``values`` as int64; TypeError for anything but integers, so that no fraction is cut off."""
+    numbers = array(operator, name, values)
+    if numbers.size and numbers.dtype.kind not in "iu":
+        raise TypeError(f"{operator}: {name} must be integers; got {numbers.dtype}. Convert them first.")
+    return np.ascontiguousarray(numbers, dtype=np.int64)
+
+
 def real_tensor(operator: str, name: str, values: torch.Tensor | npt.ArrayLike) -> torch.Tensor:
     """A tensor as it is, anything else copied as float64.
 

@@ -6,7 +6,7 @@ import contextlib
 import errno
 import os
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 TEMPORARY = ".stn3dmm-"  # how the names of files begin that are not whole yet
@@ -67,6 +67,14 @@ def check_target(path: str | os.PathLike[str]) -> None:
     folder = next(place for place in target.absolute().parents if place.is_dir())
     if not os.access(folder, os.W_OK | os.X_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(target))
+
+
+def check_kept(targets: Iterable[str | os.PathLike[str]], inputs: Iterable[str | os.PathLike[str]]) -> None:
+    """ValueError if a file that is read is one of the ``targets``, under whatever name."""
+    written = [target for target in map(Path, targets) if target.exists()]
+    for path in inputs:
+        if Path(path).exists() and any(target.samefile(path) for target in written):
+            raise ValueError(f"--output would overwrite {path}, which is read; choose another name.")
 
 
 def write_text(target: str | os.PathLike[str], text: str) -> None:

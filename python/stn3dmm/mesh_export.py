@@ -21,6 +21,7 @@ from stn3dmm_cuda import grid_faces
 __all__ = ["FORMATS", "export_mesh"]
 
 FORMATS = (".glb", ".obj", ".ply")
+PICTURE = "_material.png"  # NAME.png may be the photograph, NAME_texture.png what `stn3dmm flatten` made of it
 METRES = 0.001  # glTF lays its unit down; OBJ and PLY have none and keep the model's millimetres
 
 
@@ -34,9 +35,9 @@ def export_mesh(
 ) -> list[Path]:
     """Writes a face of the model as a triangle mesh; the suffix chooses the format.
 
-    A .glb holds everything in one file, in metres, as glTF asks. An .obj gets an .mtl and a .png beside it, a .ply the
-    texture as colours of the vertices, which loses nothing: the texture has one value a vertex; both are in
-    millimetres. Triangles that fill a hole of the model (vertices that are not valid) are left out.
+    A .glb holds everything in one file, in metres, as glTF asks. An .obj gets NAME.mtl and NAME_material.png beside it,
+    a .ply the texture as colours of the vertices, which loses nothing: the texture has one value a vertex; both are
+    in millimetres. Triangles that fill a hole of the model (vertices that are not valid) are left out.
 
     Args:
         path: NAME.glb, NAME.obj or NAME.ply.
@@ -59,19 +60,34 @@ def export_mesh(
         ...     [file.name for file in export_mesh(f"{folder}/face.glb", embedded_model())]
         ['face.glb']
     """
-    target = Path(path)
-    suffix = target.suffix.lower()
-    if suffix not in FORMATS:
-        raise ValueError(f"{target}: a mesh is written as {', '.join(FORMATS)}; got {target.suffix!r}.")
+    files = exported_files(path, textured=texture is not None)
+    target = files[0]
     vertices = _vertices(model, alpha, rotation)
     pixels = None if texture is None else _pixels(model, texture)
     faces = grid_faces(model.grid_shape).numpy()
     mesh = trimesh.Trimesh(vertices, faces[model.valid[faces].all(axis=1)], process=False)
-    contents = {".glb": _glb, ".obj": _obj, ".ply": _ply}[suffix](target, mesh, model, pixels)
-    with atomic_paths(list(contents)) as temporaries:
-        for temporary, content in zip(temporaries, contents.values(), strict=True):
-            temporary.write_bytes(content)
-    return list(contents)
+    mesh.vertex_normals = _unit_normals(mesh)  # type: ignore[method-assign]  # a property of trimesh
+    contents = {".glb": _glb, ".obj": _obj, ".ply": _ply}[target.suffix.lower()](target, mesh, model, pixels)
+    with atomic_paths(files) as temporaries:
+        for temporary, file in zip(temporaries, files, strict=True):
+            temporary.write_bytes(contents[file])
+    return files
+
+
+def exported_files(path: str | os.PathLike[str], *, textured: bool) -> list[Path]:
+    """The files that `export_mesh` writes for ``path``, with or without a texture, the mesh first.
+
+    Raises:
+        ValueError: a suffix of no mesh that is written.
+    """
+    target = Path(path)
+    if target.suffix.lower() not in FORMATS:
+        raise ValueError(f"{target}: a mesh is written as {', '.join(FORMATS)}; got {target.suffix!r}.")
+    if target.suffix.lower() != ".obj" or not textured:
+        return [target]
+    # A name of several words would break the references to it.
+    name = "_".join(target.stem.split())
+    return [target, target.with_name(f"{name}.mtl"), target.with_name(f"{name}{PICTURE}")]
 
 
 def _vertices(
@@ -94,6 +110,13 @@ def _pixels(model: MorphableModel, texture: torch.Tensor) -> npt.NDArray[np.uint
             f"export_mesh: texture must be {(3, *model.grid_shape)} for this model; got {tuple(texture.shape)}."
         )
     return texture_pixels(texture)
+
+
+def _unit_normals(mesh: trimesh.Trimesh) -> npt.NDArray[np.float64]:
+    """(N, 3): towards the viewer where no triangle tells; glTF forbids normals that are zero."""
+    normals = np.array(mesh.vertex_normals, dtype=np.float64)
+    normals[~normals.any(axis=1)] = (0.0, 0.0, 1.0)
+    return normals
 
 
 def _texture_coordinates(model: MorphableModel) -> npt.NDArray[np.float64]:
@@ -120,12 +143,11 @@ def _obj(
     if pixels is None:
         text, _ = trimesh.exchange.obj.export_obj(mesh, **options)
         return {target: text.encode()}
-    # The material's name becomes the picture's; a name of several words would break the reference to it.
-    name = "_".join(target.stem.split())
+    _, library, picture = exported_files(target, textured=True)
     white, black = [255, 255, 255, 255], [0, 0, 0, 255]
-    material = SimpleMaterial(Image.fromarray(pixels), diffuse=white, ambient=white, specular=black, name=name)
+    material = SimpleMaterial(Image.fromarray(pixels), diffuse=white, ambient=white, specular=black, name=picture.stem)
     mesh.visual = TextureVisuals(uv=_texture_coordinates(model), material=material)
-    text, files = trimesh.exchange.obj.export_obj(mesh, mtl_name=f"{name}.mtl", **options)
+    text, files = trimesh.exchange.obj.export_obj(mesh, mtl_name=library.name, **options)
     return {target: text.encode(), **{target.with_name(file): content for file, content in files.items()}}
 
 

@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import numpy.typing as npt
 
+from stn3dmm.arguments import indices
 from stn3dmm.morphable_model import LANDMARK_SETS
 
 
@@ -27,7 +28,6 @@ class MorphableMesh:
     mode_names: tuple[str, ...]  # (K,), "identity/..." or "expression/..."
     landmarks: dict[str, npt.NDArray[np.int64]]  # name -> vertex indices, -1 = no such vertex
     uv: npt.NDArray[np.float64] | None = None  # (V, 2) the file's own texture coordinates, v up
-    mirror: npt.NDArray[np.int64] | None = None  # (V,) each vertex's mirror image, where the file or its format tells
     source: str = ""
     licence: str = ""
 
@@ -35,19 +35,19 @@ class MorphableMesh:
         set_field = object.__setattr__
         set_field(self, "mean", np.ascontiguousarray(self.mean, dtype=np.float32))
         set_field(self, "basis", np.ascontiguousarray(self.basis, dtype=np.float32))
-        set_field(self, "triangles", np.ascontiguousarray(self.triangles, dtype=np.int64))
+        set_field(self, "triangles", indices("MorphableMesh", "triangles", self.triangles))
         set_field(self, "mode_names", tuple(str(name) for name in self.mode_names))
-        landmarks = {name: np.ascontiguousarray(index, dtype=np.int64) for name, index in self.landmarks.items()}
+        landmarks = {
+            name: indices("MorphableMesh", f"landmarks[{name!r}]", index) for name, index in self.landmarks.items()
+        }
         set_field(self, "landmarks", landmarks)
         if self.uv is not None:
             set_field(self, "uv", np.ascontiguousarray(self.uv, dtype=np.float64))
-        if self.mirror is not None:
-            set_field(self, "mirror", np.ascontiguousarray(self.mirror, dtype=np.int64))
         self._check()
 
     def _check(self) -> None:
         V, K, F = len(self.mean), len(self.mode_names), len(self.triangles)
-        expected = {"mean": (V, 3), "basis": (K, V, 3), "triangles": (F, 3), "uv": (V, 2), "mirror": (V,)}
+        expected = {"mean": (V, 3), "basis": (K, V, 3), "triangles": (F, 3), "uv": (V, 2)}
         for name, shape in expected.items():
             array = getattr(self, name)
             if array is not None and array.shape != shape:
@@ -61,8 +61,6 @@ class MorphableMesh:
             if array is not None and not np.isfinite(array).all():
                 raise ValueError(f"MorphableMesh: {name} holds NaN or infinity; repair or drop these vertices first.")
         self._check_indices("triangles", self.triangles, 0)
-        if self.mirror is not None:
-            self._check_indices("mirror", self.mirror, 0)
         for name, index in self.landmarks.items():
             length = LANDMARK_SETS.get(name, len(index))
             if index.shape != (length,):

@@ -86,11 +86,16 @@ class MorphableModel:
         return len(self.mode_names)
 
     def shape(self, alpha: npt.ArrayLike) -> npt.NDArray[np.float32]:
-        """The vertices (N, 3) in millimetres of the face with shape coefficients alpha (K,)."""
-        coefficients = np.asarray(alpha, dtype=np.float32)
+        """The vertices (N, 3) in millimetres of the face with shape coefficients alpha (K,).
+
+        Coefficients beyond float32 give vertices that are not finite.
+        """
+        with np.errstate(over="ignore"):
+            coefficients = np.asarray(alpha, dtype=np.float32)
         if coefficients.shape != (self.mode_count,):
             raise ValueError(f"MorphableModel.shape: alpha must be ({self.mode_count},); got {coefficients.shape}.")
-        return np.asarray(self.mean + np.tensordot(coefficients, self.basis, axes=1), dtype=np.float32)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return np.asarray(self.mean + np.tensordot(coefficients, self.basis, axes=1), dtype=np.float32)
 
     def tensors(
         self, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32

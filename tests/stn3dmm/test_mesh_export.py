@@ -78,6 +78,8 @@ def test_glb_by_its_specification(model, texture, tmp_path):
     np.testing.assert_allclose(positions, model.mean / 1000, atol=1e-9)
     normals = glb_array(content, blob, primitive["attributes"]["NORMAL"], "<f4", 3)
     assert (normals[1:, 2] > 0).all()  # the surface faces the viewer; vertex 0 has no triangle left
+    np.testing.assert_allclose(np.linalg.norm(normals, axis=1), 1, atol=1e-6)
+    np.testing.assert_array_equal(normals[0], [0, 0, 1])
     view = content["bufferViews"][content["images"][0]["bufferView"]]
     png = blob[view.get("byteOffset", 0) :][: view["byteLength"]]
     picture = np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
@@ -89,7 +91,7 @@ def test_glb_by_its_specification(model, texture, tmp_path):
 
 def test_obj_with_its_picture(model, texture, tmp_path):
     files = export_mesh(tmp_path / "my face.obj", model, texture=texture)
-    assert sorted(path.name for path in files) == ["my face.obj", "my_face.mtl", "my_face.png"]
+    assert sorted(path.name for path in files) == ["my face.obj", "my_face.mtl", "my_face_material.png"]
     lines = [line.split() for line in files[0].read_text().splitlines()]
     table = {kind: np.array([line[1:] for line in lines if line[:1] == [kind]], dtype=object) for kind in ("v", "vt")}
     np.testing.assert_allclose(table["v"].astype(float), model.mean, atol=1e-6)
@@ -143,10 +145,10 @@ def test_repeated_bit_for_bit(model, texture, tmp_path):
 
 
 def test_all_files_or_none(model, texture, tmp_path):
-    (tmp_path / "a.png").mkdir()
-    with pytest.raises(OSError, match=r"a\.png: a folder"):
+    (tmp_path / "a_material.png").mkdir()
+    with pytest.raises(OSError, match=r"a_material\.png: a folder"):
         export_mesh(tmp_path / "a.obj", model, texture=texture)
-    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+    assert [path.name for path in tmp_path.iterdir()] == ["a_material.png"]
 
 
 @pytest.mark.parametrize(

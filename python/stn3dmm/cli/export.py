@@ -42,10 +42,13 @@ def export(
 
     Example: stn3dmm export results/portrait_fit.json --image portrait.jpg -o portrait.glb
     """
-    from stn3dmm.mesh_export import export_mesh
+    from stn3dmm.files import check_kept
+    from stn3dmm.mesh_export import export_mesh, exported_files
 
     if image is not None and texture is not None:
         raise ValueError("--image and --texture both name the texture; give one of them.")
+    read = [path for path in (source, image, texture, model) if path is not None]
+    check_kept(exported_files(output, textured=image is not None or texture is not None), read)
     record = _fit(source)
     if record is None:
         if source is not None and model is not None:

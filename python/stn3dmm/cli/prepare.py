@@ -144,16 +144,14 @@ def _checked_weights(weights: str, uv: str | None) -> Choice:
 
 def _check_output(output: Path, report: Path | None, inputs: list[Path]) -> None:
     """What can be told before the work begins."""
-    from stn3dmm.files import check_target
+    from stn3dmm.files import check_kept, check_target
 
     if output.suffix.lower() != ".npz":
         raise ValueError(f"--output must be a .npz file; got {str(output)!r}.")
-    check_target(output)
-    if report is not None:
-        check_target(report / "report.html")
-    for path in inputs:
-        if path.exists() and output.exists() and path.samefile(output):
-            raise ValueError(f"--output would overwrite {path}, which is read; choose another name.")
+    files = [output, *([report / "report.html", report / "report.json"] if report is not None else [])]
+    for file in files:
+        check_target(file)
+    check_kept(files, inputs)
 
 
 def _coordinates(mesh: MorphableMesh, source: Path, uv: str | None) -> npt.NDArray[np.float64] | None:

@@ -165,6 +165,11 @@ def _refuse_options(names: list[str], what: str, source: Source) -> None:
 
 
 def _unknown(source: Source) -> ValueError:
+    if source.damaged:
+        return ValueError(
+            f"{source.path}: not a readable model ({source.describe()}): the file seems damaged or cut off; copy or "
+            "download it again."
+        )
     known = "; ".join(module.WHAT for module in mesh_formats())
     return ValueError(
         f"{source.path}: not a known morphable model ({source.describe()}); expected a stn3dmm .npz; the authors' "

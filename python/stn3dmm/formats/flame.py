@@ -21,6 +21,8 @@ WHAT = "FLAME (generic_model.pkl, flame2023.pkl or .npz)"
 OPTIONS: tuple[str, ...] = ()
 
 NAMES = ("v_template", "shapedirs", "f")
+VERTICES = 5023
+LICENCE = "FLAME's own: research only, but for FLAME 2023 Open (CC-BY-4.0)"
 IDENTITY_MODES = 300  # the modes after them are expressions
 METRE = 1000.0  # mm
 
@@ -33,7 +35,8 @@ def recognises(source: Source) -> bool:
 def read(path: Path) -> MorphableMesh:
     """Reads the head with its identity and expression modes; jaw, neck and eyes stay in their neutral pose.
 
-    FLAME's landmarks are not among its vertices; give your own.
+    FLAME's landmarks are not among its vertices; give your own. Bodies, hands and cuts of FLAME come in the same
+    layout: a mesh of another size is read as well, and not called FLAME.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -56,8 +59,8 @@ def read(path: Path) -> MorphableMesh:
             *mesh_arrays.mode_names("expression", len(basis) - identity),
         ),
         landmarks={},
-        source="FLAME",
-        licence="FLAME's own: research only, but for FLAME 2023 Open (CC-BY-4.0)",
+        source="FLAME" if V == VERTICES else f"a model in the layout of FLAME, {V} vertices",
+        licence=LICENCE if V == VERTICES else "",
     )
 
 

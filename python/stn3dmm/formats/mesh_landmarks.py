@@ -59,11 +59,12 @@ def read_mesh_landmarks(path: str | os.PathLike[str], vertex_count: int) -> dict
         raise ValueError(f"{file}: not a text file; expected {WHAT}.") from None
     if text.lstrip()[:1] in ("[", "{") and "[landmark_mappings]" not in text:
         sets = _json_sets(text, file)
-    elif "=" in text:
-        sets = {"ibug68": _eos_mapping(text, file)}
     else:
-        lines = (re.split("[%#]", line)[0].strip() for line in text.splitlines())
-        sets = _by_count([_index(line, file) - 1 for line in lines if line], file)
+        lines = [re.split("[%#]", line)[0].strip() for line in text.splitlines()]
+        if any("=" in line for line in lines):
+            sets = {"ibug68": _eos_mapping(text, file)}
+        else:
+            sets = _by_count([_index(line, file) - 1 for line in lines if line], file)
     for name, indices in sets.items():
         wrong = [index for index in indices if not -1 <= index < vertex_count]
         if wrong:

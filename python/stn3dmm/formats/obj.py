@@ -17,13 +17,17 @@ from stn3dmm.files import existing_file
 from stn3dmm.formats.polygon_mesh import PolygonMesh
 from stn3dmm.formats.recognition import HEAD_BYTES
 
-KEYWORDS = frozenset(b"v vt vn vp f l p o g s usemtl mtllib cstype deg surf curv end bevel lod shadow_obj".split())
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+KEYWORDS = frozenset(
+    b"v vt vn vp f l p o g s mg usemtl mtllib usemap maplib bevel c_interp d_interp lod shadow_obj trace_obj "
+    b"cstype deg bmat step curv curv2 surf parm trim hole scrv sp end con ctech stech call csh".split()
+)
 
 
 def is_obj(head: bytes) -> bool:
     """Whether a file that begins with ``head`` is OBJ text: nothing but its statements, comments and blank lines."""
-    lines = _joined(head).splitlines()[: -1 if len(head) >= HEAD_BYTES else None]  # the last line may be cut off
-    words = [line.split(maxsplit=1)[0] for line in lines if line.strip()]
+    lines = _lines_of(head)[: -1 if len(head) >= HEAD_BYTES else None]  # the last line may be cut off
+    words = [line.split(maxsplit=1)[0] for line in lines if line]
     statements = {word for word in words if not word.startswith(b"#")}
     # A long licence may fill the head with comments.
     return statements <= KEYWORDS and bool(statements or (words and len(head) >= HEAD_BYTES))
@@ -54,12 +58,14 @@ def read_obj_vertices(path: Path, first: int) -> tuple[int, npt.NDArray[np.float
 
 
 def _lines(path: Path) -> list[bytes]:
-    return _joined(existing_file(path, "a mesh in an OBJ file").read_bytes()).splitlines()
+    return _lines_of(existing_file(path, "a mesh in an OBJ file").read_bytes())
 
 
-def _joined(text: bytes) -> bytes:
-    """The text with lines that a backslash continues in one piece."""
-    return text.replace(b"\\\r\n", b" ").replace(b"\\\n", b" ") if b"\\" in text else text
+def _lines_of(text: bytes) -> list[bytes]:
+    """The lines, each from its first word on; those that a backslash continues are one."""
+    text = text.removeprefix(BYTE_ORDER_MARK)
+    text = text.replace(b"\\\r\n", b" ").replace(b"\\\n", b" ") if b"\\" in text else text
+    return [line.lstrip() for line in text.splitlines()]
 
 
 def _numbers(

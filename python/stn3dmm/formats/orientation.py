@@ -47,7 +47,8 @@ def check_upright(mesh: MorphableMesh, path: object) -> None:
     }
     turned = [axis for axis, extent in extents.items() if not extent > 0]
     if turned:
+        run = "run" if len(turned) > 1 else "runs"
         raise ValueError(
-            f"{path}: the mean face is turned: its eyes, nose and chin say that {' and '.join(turned)} does not run to "
-            "the image's right (x), up (y) and towards the viewer (z). Turn it, or use the file as it was published."
+            f"{path}: the mean face is turned: by its eyes, nose and chin, {' and '.join(turned)} {run} the other way; "
+            "expected x to the image's right, y up, z towards the viewer. Turn it, or use the file as it was published."
         )

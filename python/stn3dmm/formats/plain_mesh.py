@@ -56,7 +56,7 @@ def read(path: Path, *, expression: str | os.PathLike[str] | None = None) -> Mor
 
     Raises:
         FileNotFoundError: a file or folder is missing.
-        ValueError: a file that is damaged, or of another topology than the mean.
+        ValueError: a file that is damaged, or of another topology than the mean; two files for one mode.
     """
     mean_file = next((path / name for name in MEANS if (path / name).is_file()), path)
     mean = _read_polygons(mean_file)
@@ -64,9 +64,9 @@ def read(path: Path, *, expression: str | os.PathLike[str] | None = None) -> Mor
     shapes: dict[str, Path] = {}
     if path.is_dir():
         for kind in ("identity", "expression"):
-            shapes |= {f"{kind}/{file.stem}": file for file in _mesh_files(path / kind)}
+            _name_shapes(shapes, kind, _mesh_files(path / kind))
     if expression is not None:
-        shapes |= {f"expression/{file.stem}": file for file in _expression_files(Path(expression))}
+        _name_shapes(shapes, "expression", _expression_files(Path(expression)))
     triangles = mean.triangles()
     if len(triangles) == 0:
         raise ValueError(f"{mean_file}: every polygon has a corner twice; expected a surface.")
@@ -105,6 +105,15 @@ def _read_polygons(path: Path) -> PolygonMesh:
 def _head(path: Path) -> bytes:
     with existing_file(path, "a mesh (OBJ or PLY)").open("rb") as stream:
         return stream.read(HEAD_BYTES)
+
+
+def _name_shapes(shapes: dict[str, Path], kind: str, files: list[Path]) -> None:
+    """Adds the files under the names of their modes."""
+    for file in files:
+        name = f"{kind}/{file.stem}"
+        if name in shapes:
+            raise ValueError(f"{file}: the mode {name} has a file already, {shapes[name]}; rename or remove one.")
+        shapes[name] = file
 
 
 def _displacement(file: Path, mean: PolygonMesh, mean_file: Path) -> npt.NDArray[np.float64]:

@@ -34,8 +34,9 @@ def read_ply(path: Path) -> PolygonMesh:
             f"{path}: expected polygons of at least 3 vertex indices; got {corners.shape} {corners.dtype}."
         )
     F, n = corners.shape
-    if F and not (corners.min() >= 0 and corners.max() < len(vertices)):
-        raise ValueError(f"{path}: a polygon has the vertex {corners.max()}; there are {len(vertices)}.")
+    wrong = corners[(corners < 0) | (corners >= len(vertices))]
+    if len(wrong):
+        raise ValueError(f"{path}: a polygon has the vertex {wrong[0]}; there are {len(vertices)}, counted from 0.")
     uv = _vertex_uv(path, content, mesh, corners)
     flat = corners.reshape(-1).astype(np.int64)
     return PolygonMesh(vertices, flat, np.full(F, n), None if uv is None else flat, uv)

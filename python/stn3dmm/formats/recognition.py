@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import collections
 import dataclasses
 import functools
 import importlib
@@ -14,6 +14,7 @@ from typing import Any, Protocol, cast
 
 import scipy.io
 
+from stn3dmm.formats.matlab_variables import elements
 from stn3dmm.formats.pickle_machine import operations
 from stn3dmm.morphable_mesh import MorphableMesh
 
@@ -68,13 +69,22 @@ class Source:
                 return kind
         return "other"
 
-    @functools.cached_property
+    @property
     def names(self) -> frozenset[str]:
-        """What the container calls its content; empty where it is damaged or of kind "other".
+        """What the container calls its content, as far as it can be read; empty for kind "other".
 
         MATLAB variables, members of the HDF5 root, entries of a zip archive (without ``.npy``), entries of a folder,
         short strings in a pickle (which is scanned, not executed).
         """
+        return self._content[0]
+
+    @property
+    def damaged(self) -> bool:
+        """Whether a container of a known kind could not be read to its end."""
+        return self._content[1]
+
+    @functools.cached_property
+    def _content(self) -> tuple[frozenset[str], bool]:
         readers: dict[str, Callable[[Path], Iterable[str]]] = {
             "folder": os.listdir,
             "matlab": _matlab_names,
@@ -83,11 +93,12 @@ class Source:
             "pickle": _pickle_strings,
         }
         names: set[str] = set()
-        # The libraries report damage with a type for each kind of it; the reader says later what is wrong.
-        with contextlib.suppress(Exception):
+        try:
             if self.kind in readers:
                 names.update(readers[self.kind](self.path))
-        return frozenset(names)
+        except Exception:  # the libraries have a type for each kind of damage; the reader says later what is wrong
+            return frozenset(names), True
+        return frozenset(names), False
 
     def describe(self) -> str:
         """What was found, for an error: "an HDF5 file: it holds color, shape"."""
@@ -120,7 +131,8 @@ def mesh_format_of(source: Source) -> MeshFormat | None:
 
 
 def _matlab_names(path: Path) -> Iterator[str]:
-    return (name for name, _, _ in scipy.io.whosmat(path))
+    yield from (name for name, _, _ in scipy.io.whosmat(path))
+    collections.deque(elements(path), maxlen=0)  # SciPy does not notice that a file is cut off
 
 
 def _hdf5_names(path: Path) -> list[str]:

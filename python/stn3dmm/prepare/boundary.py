@@ -1,4 +1,7 @@
-"""Where the boundary of a mesh goes on the square: by arc length, the forehead's middle on top."""
+"""Where the boundary of a mesh goes on the square: by arc length, the ends of the middle line half-way along two sides.
+
+Which end is on top is for `uv_embedding.flatten` to say, which may turn the map by half a turn.
+"""
 
 from __future__ import annotations
 
@@ -24,9 +27,9 @@ def on_square(place: Floats) -> Floats:
 def lay_out(vertices: Floats, loop: Indices) -> Floats:
     """The square's points (n, 2) for the boundary loop (n,) of a mesh without a symmetry map.
 
-    The mesh's middle plane, halfway between its least and its greatest x, cuts the loop; the highest cut goes to
-    (0.5, 1), the lowest to (0.5, 0), and what lies between is laid out by arc length. The vertices nearest the
-    square's corners move into them; a loop of three vertices leaves one corner out.
+    The mesh's middle plane, halfway between its least and its greatest x, cuts the loop; of the two cuts farthest apart
+    the higher goes to (0.5, 1), the other to (0.5, 0), and what lies between is laid out by arc length. The vertices
+    nearest the square's corners move into them; a loop of three vertices leaves one corner out.
     """
     n = len(loop)
     along = np.concatenate([[0.0], np.cumsum(loop_lengths(vertices, loop))])
@@ -93,18 +96,20 @@ def _cornered(place: Floats) -> Floats:
 
 
 def _cuts(points: Floats, along: Floats) -> tuple[float, float]:
-    """The arc lengths of the highest and the lowest point of a loop (n, 3) on the plane halfway across it.
+    """The arc lengths of two points of a loop (n, 3) on the plane halfway across it, far apart, the higher one first.
 
-    Opposite points where the loop has none, or only one height.
+    Opposite points of the loop where it does not cross the plane, or in one place alone.
     """
-    x, height = points[:, 0] - (points[:, 0].min() + points[:, 0].max()) / 2, points[:, 1]
+    x = points[:, 0] - (points[:, 0].min() + points[:, 0].max()) / 2
     following = np.roll(x, -1)
-    crosses = (x <= 0) != (following <= 0)
-    share = np.divide(x, x - following, out=np.zeros_like(x), where=crosses)
-    level = height + share * (np.roll(height, -1) - height)
-    at = along[:-1] + share * np.diff(along)
-    highest = np.argmax(np.where(crosses, level, -np.inf))
-    lowest = np.argmin(np.where(crosses, level, np.inf))
-    if highest == lowest:
+    crossing = np.flatnonzero((x <= 0) != (following <= 0))
+    share = (x / np.where(x == following, 1.0, x - following))[crossing]
+    place = points[crossing] + share[:, None] * (np.roll(points, -1, axis=0) - points)[crossing]
+    at = along[crossing] + share * np.diff(along)[crossing]
+    if len(crossing) == 0 or (place == place[0]).all():
         return 0.0, float(along[-1] / 2)
-    return float(at[highest]), float(at[lowest])
+    # A ragged loop crosses the plane several times at each end of the middle line.
+    one = np.argmax(np.linalg.norm(place - place.mean(axis=0), axis=1))
+    other = np.argmax(np.linalg.norm(place - place[one], axis=1))
+    top, bottom = (one, other) if place[one, 1] >= place[other, 1] else (other, one)
+    return float(at[top]), float(at[bottom])

@@ -78,3 +78,11 @@ def _percentiles(value: Floats, weight: Floats) -> tuple[float, float, float]:
     at = np.searchsorted(reached, np.array(PERCENTILES) / 100 * reached[-1])
     low, middle, high = value[order][np.minimum(at, len(value) - 1)]
     return (float(low), float(middle), float(high))
+
+
+def slope(position: Floats, coordinate: Floats, vertices: Floats, triangles: Indices) -> float:
+    """Whether a coordinate (V,) rises with a position (V,) over a surface: its covariance, weighted by area."""
+    weight = triangle_areas(vertices, triangles)
+    weight = weight / (weight.sum() or 1.0)
+    p, c = position[triangles].mean(axis=1), coordinate[triangles].mean(axis=1)
+    return float(weight @ ((p - weight @ p) * (c - weight @ c)))

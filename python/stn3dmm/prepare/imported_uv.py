@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from .distortion import flipped, signed_areas
+from .distortion import flipped, signed_areas, slope
 from .refinement import fill_holes, unrefined
 from .symmetry import checked_mirror, mean_of_halves
-from .topology import Floats, Indices, boundary_loops, longest_first, triangle_areas
+from .topology import Floats, Indices, boundary_loops, longest_first
 from .uv_embedding import Embedding
 
 SYMMETRIC = 1e-4  # of the square; texture files have few digits
@@ -22,7 +22,8 @@ def import_uv(
     Args:
         vertices: (V, 3) x to the image's right, y up.
         triangles: (F, 3) counter-clockwise seen from outside.
-        uv: (V, 2) in the unit square; turned over where u runs against x or v against y.
+        uv: (V, 2) in the unit square; u and v are exchanged if the map lies on its side, and turned over where u runs
+            against x or v against y.
         mirror: (V,) the mirror image of each vertex; found from the vertices if None. The embedding has it only if the
             coordinates are symmetric about u = 0.5 under it.
 
@@ -39,6 +40,7 @@ def import_uv(
     place, notes = _upright(vertices, triangles, place)
     symmetry = checked_mirror(vertices, triangles, mirror)
     used = np.unique(triangles)
+    place[np.setdiff1d(np.arange(len(place)), used)] = np.nan
     if symmetry is not None:
         error = float(np.abs(place[symmetry[used]] * (-1, 1) + (1, 0) - place[used]).max())
         if error > SYMMETRIC:
@@ -58,16 +60,12 @@ def import_uv(
 def _upright(vertices: Floats, triangles: Indices, uv: Floats) -> tuple[Floats, list[str]]:
     notes = []
     uv = uv.copy()
-    for axis, (name, along) in enumerate((("u", "x"), ("v", "y"))):
+    along = np.array([[abs(slope(vertices[:, i], uv[:, j], vertices, triangles)) for j in (0, 1)] for i in (0, 1)])
+    if along[0, 1] > along[0, 0] and along[1, 0] > along[1, 1]:
+        uv = uv[:, ::-1]
+        notes.append("The imported map lay on its side: its u and v were exchanged.")
+    for axis, (name, direction) in enumerate((("u", "x"), ("v", "y"))):
         if slope(vertices[:, axis], uv[:, axis], vertices, triangles) < 0:
             uv[:, axis] = 1 - uv[:, axis]
-            notes.append(f"The imported map's {name} ran against {along} and was turned over.")
+            notes.append(f"The imported map's {name} ran against {direction} and was turned over.")
     return uv, notes
-
-
-def slope(position: Floats, coordinate: Floats, vertices: Floats, triangles: Indices) -> float:
-    """Whether a coordinate (V,) rises with a position (V,) over a surface: its covariance, weighted by area."""
-    weight = triangle_areas(vertices, triangles)
-    weight = weight / (weight.sum() or 1.0)
-    p, c = position[triangles].mean(axis=1), coordinate[triangles].mean(axis=1)
-    return float(weight @ ((p - weight @ p) * (c - weight @ c)))

@@ -7,6 +7,8 @@ import numpy.typing as npt
 
 from .topology import Floats, Indices
 
+ROUNDING = 1e-6  # of the square: so far outside it, a vertex still lies on its border
+
 
 def nearest_grid_vertices(
     landmarks: Indices,
@@ -21,7 +23,8 @@ def nearest_grid_vertices(
     Args:
         landmarks: (L,) vertices of the mesh, -1 = none.
         vertices: (V, 3) mm.
-        uv: (at least V, 2); NaN for vertices that are not in the map, which then have no landmark.
+        uv: (at least V, 2); NaN for vertices that are not in the map; these have no landmark, and
+            neither have those outside the unit square.
         grid: (P Q, 3) mm.
         valid: (P Q,).
         grid_shape: (P, Q).
@@ -32,7 +35,8 @@ def nearest_grid_vertices(
     P, Q = grid_shape
     chosen, distance = np.full(len(landmarks), -1), np.full(len(landmarks), np.nan)
     known = np.flatnonzero(landmarks >= 0)
-    known = known[np.isfinite(uv[landmarks[known]]).all(axis=1)]
+    place = uv[landmarks[known]]
+    known = known[((place >= -ROUNDING) & (place <= 1 + ROUNDING)).all(axis=1)]
     if len(known) == 0:
         return chosen, distance
     u, v = uv[landmarks[known]].T

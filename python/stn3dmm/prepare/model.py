@@ -13,10 +13,11 @@ import numpy.typing as npt
 import scipy.ndimage
 import scipy.sparse
 
+from stn3dmm.formats.orientation import is_inside_out
 from stn3dmm.morphable_mesh import MorphableMesh
 from stn3dmm.morphable_model import MorphableModel
 
-from .imported_uv import import_uv, slope
+from .imported_uv import import_uv
 from .landmarks import nearest_grid_vertices
 from .report import PrepareReport, measured
 from .resample import Location, checked_grid, locate
@@ -64,10 +65,10 @@ def prepare_model(
     triangles, parts = largest_part(vertices, mesh.triangles)
     step("flattening")
     if uv is None:
-        flat = flatten(vertices, triangles, weights, mirror=mesh.mirror)
-        _check_winding(vertices, triangles, flat.uv)
+        _check_outside(vertices, triangles)
+        flat = flatten(vertices, triangles, weights)
     else:
-        flat = import_uv(vertices, triangles, uv, mesh.mirror)
+        flat = import_uv(vertices, triangles, uv)
     step("locating the grid's vertices")
     location = locate(flat.refinement.triangles, flat.uv, (P, Q), flat.refinement.filled.astype(np.int64))
     valid, weight = _correspondence(location, flat, (P, Q))
@@ -103,11 +104,19 @@ def naming(path: str | os.PathLike[str]) -> Iterator[None]:
         raise ValueError(f"{path}: {re.sub('^(mesh|prepare_model): ', '', str(error))}") from error
 
 
-def _check_winding(vertices: Floats, triangles: Indices, uv: Floats) -> None:
-    if slope(vertices[:, 0], uv[: len(vertices), 0], vertices, triangles) < 0:
+def _check_outside(vertices: Floats, triangles: Indices) -> None:
+    if is_inside_out(vertices, triangles):
         raise ValueError(
-            "prepare_model: the map comes out mirrored: the triangles are wound clockwise seen from outside. "
+            "prepare_model: the map would be mirrored: the triangles are wound clockwise seen from outside. "
             "Reverse them (triangles[:, ::-1])."
+        )
+    # The area as a vector: of a face it looks forward, of a whole head, which is open at the neck, up.
+    a, b, c = (vertices[triangles[:, k]] for k in range(3))
+    _, y, z = np.cross(b - a, c - a).sum(axis=0)
+    if z < -abs(y):
+        raise ValueError(
+            "prepare_model: the face looks away from the viewer, and its map would be upside down. Turn it so that "
+            "y is up and z runs out of the face."
         )
 
 

@@ -91,7 +91,7 @@ def measured(
         *_part_notes(mesh, parts),
         *flat.notes,
         *_grid_notes(holes, location),
-        *_landmark_notes(landmarks, mesh, model),
+        *_landmark_notes(landmarks, mesh, model, flat.uv),
     ]
     grid = model.mean.astype(np.float64).reshape(*model.grid_shape, 3)
     return PrepareReport(
@@ -155,12 +155,14 @@ def _grid_notes(holes: tuple[Hole, ...], location: Location) -> list[str]:
     return notes
 
 
-def _landmark_notes(landmarks: dict[str, Floats], mesh: MorphableMesh, model: MorphableModel) -> list[str]:
+def _landmark_notes(landmarks: dict[str, Floats], mesh: MorphableMesh, model: MorphableModel, uv: Floats) -> list[str]:
     notes = []
+    on_face = np.asarray(np.isfinite(uv).all(axis=1))
     for name, distance in landmarks.items():
-        lost = int(((mesh.landmarks[name] >= 0) & (model.landmarks[name] < 0)).sum())
-        if lost:
-            notes.append(f"Landmarks of {name} dropped, for they are not on the face: {lost}.")
+        lost = mesh.landmarks[name][(mesh.landmarks[name] >= 0) & (model.landmarks[name] < 0)]
+        for count, where in ((~on_face[lost], "are not on the face"), (on_face[lost], "lie outside the map")):
+            if count.any():
+                notes.append(f"Landmarks of {name} dropped, for they {where}: {count.sum()}.")
         far = int((distance > FAR).sum())
         if far:
             notes.append(

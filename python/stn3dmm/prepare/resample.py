@@ -8,12 +8,15 @@ none falls between two, and the answer is the same on every machine.
 from __future__ import annotations
 
 import dataclasses
+import operator
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse
+
+from stn3dmm.arguments import array, real_tensor
 
 from .topology import Floats, Indices
 
@@ -42,8 +45,16 @@ def checked_grid(grid_shape: tuple[int, int]) -> tuple[int, int]:
 
     Raises:
         ValueError: fewer.
+        TypeError: what are no integers.
     """
-    P, Q = (int(size) for size in grid_shape)
+    wanted = f"grid_shape must be two integers, (rows, columns); got {grid_shape!r}."
+    try:
+        sizes = [operator.index(size) for size in grid_shape]
+    except TypeError:
+        raise TypeError(wanted) from None
+    if len(sizes) != 2:
+        raise ValueError(wanted)
+    P, Q = sizes
     if P < 2 or Q < 2:
         raise ValueError(f"grid_shape must have at least 2 rows and 2 columns; got {P} x {Q}.")
     return P, Q
@@ -68,6 +79,7 @@ def resample_attributes(
 
     Raises:
         ValueError: shapes that disagree, indices out of range.
+        TypeError: values or coordinates that are no real numbers, a grid_shape of no integers.
 
     Deterministic, bit for bit.
 
@@ -78,20 +90,26 @@ def resample_attributes(
         >>> resample_attributes(corners, [[0, 1, 2], [0, 2, 3]], corners, (2, 3))[:, 0].tolist()
         [0.0, 0.5, 1.0, 0.0, 0.5, 1.0]
     """
-    attributes, corners, place = np.asarray(values, dtype=np.float64), np.asarray(triangles), np.asarray(uv)
+    attributes, place = _real_array("values", values), _real_array("uv", uv)
+    corners = array("resample_attributes", "triangles", triangles)
     if attributes.ndim != 2:
         raise ValueError(f"resample_attributes: values must be (V, A); got {attributes.shape}. Add an axis to (V,).")
     if place.shape != (len(attributes), 2):
         raise ValueError(
             f"resample_attributes: uv must be ({len(attributes)}, 2), one a row of values; got {place.shape}."
         )
-    location = locate(corners, place.astype(np.float64), grid_shape)
+    location = locate(corners, place, grid_shape)
     # Selected rows, not a matrix product: a value that is not finite must not spread to other triangles' vertices.
     sampled = np.full((len(location.triangle), attributes.shape[1]), np.nan)
     found = np.flatnonzero(location.triangle >= 0)
     corner = corners[location.triangle[found]]
     sampled[found] = sum(location.barycentric[found, k, None] * attributes[corner[:, k]] for k in range(3))
     return sampled
+
+
+def _real_array(name: str, values: npt.ArrayLike) -> Floats:
+    tensor = real_tensor("resample_attributes", name, values)
+    return np.asarray(tensor.detach().cpu().double().numpy(), dtype=np.float64)
 
 
 def locate(triangles: Indices, uv: Floats, grid_shape: tuple[int, int], rank: Indices | None = None) -> Location:

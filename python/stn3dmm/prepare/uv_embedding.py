@@ -3,6 +3,9 @@
 Each vertex lies in the weighted mean of its neighbours, the boundary on the square's (Tutte 1963; weights in
 `stn3dmm.prepare.weights`). With a symmetry map the two halves are one problem: u - 0.5 is odd and v even in it, so one
 half is solved for and the other is its mirror image, the symmetry line on u = 0.5.
+
+The winding leaves two maps, half a turn apart: either end of the middle line may be on top. It is the one that lets u
+rise with x. Height does not tell: the boundary of a whole head is the neck, whose cut may be level, or rise either way.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ import scipy.sparse
 import scipy.sparse.linalg
 
 from .boundary import lay_out, lay_out_symmetric
-from .distortion import flipped
+from .distortion import flipped, slope
 from .refinement import Refinement, collapsed_edges, fill_holes, split_edges, unrefined
 from .symmetry import checked_mirror, mean_of_halves, symmetrised
 from .topology import Floats, Indices, check_disc, checked_mesh, longest_first
@@ -50,7 +53,8 @@ def embed(
     here the mesh keeps its triangles, and those have no area.
 
     Convention:
-        u to the image's right, v up; the forehead's middle at (0.5, 1), the chin's or neck's at (0.5, 0).
+        u to the image's right, v up; the forehead's middle at (0.5, 1), the chin's or neck's at (0.5, 0). A whole head
+        lies as it is seen from above: its boundary is the neck, the nape at (0.5, 1), the throat at (0.5, 0).
         Triangles are wound counter-clockwise seen from outside, and so they are in the map.
 
     Args:
@@ -119,6 +123,8 @@ def flatten(
         if flips[name] == 0:
             uv = np.clip(uv, 0.0, 1.0)  # rounding may leave the square
             break
+    if slope(points[:, 0], uv[: len(points), 0], points, corners) < 0:
+        uv = 1 - uv
     symmetry = None if wanted is None else symmetry
     return Embedding(refined, uv, kind, flips, tuple(loops), symmetry, len(chosen), _notes(flips, symmetry))
 

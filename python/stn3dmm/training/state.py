@@ -53,8 +53,8 @@ class TrainingState:
             other.data.image_size,
         ):
             raise ValueError(
-                f"{mine.start}: its localiser is {other.localiser.name!r} of width {other.localiser.width:g} for images "
-                f"of {other.data.image_size}; set localiser.name, localiser.width and data.image_size to the same."
+                f"{mine.start}: its localiser is {other.localiser.name!r} of width {other.localiser.width:g}, for "
+                f"images of {other.data.image_size}; set localiser.name, localiser.width and data.image_size to these."
             )
         self.localiser.load_state_dict(checkpoint.localiser)
 

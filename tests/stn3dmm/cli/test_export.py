@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 
 import numpy as np
 import pytest
@@ -85,3 +86,47 @@ def test_export_rejects(fitted, tmp_path):
     assert "m.npz" in complaint("export", tmp_path / "m.npz", "-o", out)
     assert "--model names a model too" in complaint("export", portrait, "--model", fit, "-o", out)
     assert not out.exists()
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+def test_export_beside_the_photograph_keeps_it(fitted):
+    portrait, fit = fitted
+    before = contents(portrait.parent)
+    run("export", fit, "--image", portrait, "-o", portrait.with_suffix(".obj"))
+    after = contents(portrait.parent)
+    assert before.items() <= after.items()
+    assert after.keys() - before.keys() == {"portrait.obj", "portrait.mtl", "portrait_material.png"}
+
+
+def test_export_never_overwrites_what_it_reads(fitted, dome, tmp_path):
+    portrait, fit = fitted
+    run("flatten", portrait, "--fits", fit, "--output", tmp_path)
+    texture, mesh = tmp_path / "portrait_material.png", tmp_path / "face.obj"
+    (tmp_path / "portrait_texture.png").rename(texture)
+    mesh.write_bytes((dome / "mean.obj").read_bytes())
+    photograph, model = tmp_path / "photograph.glb", tmp_path / "model.ply"
+    photograph.write_bytes(portrait.read_bytes())  # content, not names, tells what a file is
+    stn3dmm.embedded_model().save(model)
+    link = tmp_path / "link.glb"
+    link.symlink_to(photograph)
+    before = contents(tmp_path)
+    for arguments, kept in (
+        ((fit, "--texture", texture, "-o", tmp_path / "portrait.obj"), texture),
+        ((fit, "--image", photograph, "-o", photograph), photograph),
+        ((fit, "--image", photograph, "-o", link), photograph),
+        ((fit, "--model", model, "-o", model), model),
+        ((mesh, "-o", mesh), mesh),
+    ):
+        assert f"--output would overwrite {kept}, which is read" in complaint("export", *arguments)
+        assert contents(tmp_path) == before
+
+
+def test_coefficients_beyond_all_numbers_are_one_sentence(tmp_path):
+    name = stn3dmm.embedded_model().mode_names[0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        line = complaint("export", "--mode", f"{name}=1e300", "-o", tmp_path / "a.glb")
+    assert "alpha or rotation holds NaN or infinity" in line

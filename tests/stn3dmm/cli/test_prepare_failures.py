@@ -13,6 +13,7 @@ from stn3dmm import cli
 from stn3dmm.prepare import model as prepare_model_module
 from typer.testing import CliRunner
 
+from ..formats import fuzz
 from .dome import dome_vertices, own_uv, write_obj
 from .test_cli import complaint
 
@@ -70,6 +71,38 @@ def test_prepare_rejects_and_writes_nothing(dome, tmp_path):
     assert "--output would overwrite" in says(work / "grid.npz", output=work / "grid.npz")
     assert "file: not a folder" in complaint("prepare", dome, "-o", out / "a.npz", "--report", work / "file")
     assert not out.exists()
+
+
+SEEDS = fuzz.formats()
+DAMAGE = {
+    "empty": lambda content: b"",
+    "half": lambda content: content[: len(content) // 2],
+    "garbage": lambda content: content[:16] + np.random.default_rng(0).bytes(500),
+}
+
+
+@pytest.mark.parametrize("damage", [*DAMAGE, "folder"])
+@pytest.mark.parametrize("name", sorted(SEEDS))
+def test_damaged_models_are_refused_in_one_line(tmp_path, name, damage):
+    work = tmp_path / "in"
+    work.mkdir()
+    source = SEEDS[name].write(work)
+    file = source if source.is_file() else min(path for path in source.rglob("*") if path.is_file())
+    content = file.read_bytes()
+    file.unlink()
+    if damage == "folder":
+        file.mkdir()
+    else:
+        file.write_bytes(DAMAGE[damage](content))
+    before = sorted(tmp_path.rglob("*"))
+    options = [(f"--{key}", value.replace("FOLDER/", f"{work}/")) for key, value in SEEDS[name].options.items()]
+    arguments = [word for option in options for word in option]
+    if SEEDS[name].reader == "read_mesh":
+        line = complaint("prepare", source, "-o", tmp_path / "a.npz", "--report", tmp_path / "r", *arguments)
+    else:
+        line = complaint("export", source, "-o", tmp_path / "a.glb")
+    assert str(source) in line or str(file) in line
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_any_command_names_the_mesh_that_it_cannot_flatten(tmp_path):

@@ -8,6 +8,7 @@ import re
 import h5py
 import numpy as np
 import pytest
+from stn3dmm.data.mirror import SWAPS
 from stn3dmm.formats import bfm_h5, read_mesh
 
 from .model_files import (
@@ -43,6 +44,16 @@ def test_by_hand(model):
     assert mesh.basis == pytest.approx(np.concatenate([identity_modes(), expression_modes()]), rel=1e-5)
     assert mesh.triangles.tolist() == triangles().tolist()
     assert mesh.mode_names[K_IDENTITY - 1 : K_IDENTITY + 1] == ("identity/4", "expression/1")
+
+
+@pytest.mark.parametrize("name", ["aflw21", "ibug68"])
+def test_names_of_left_and_right_mirror_each_other(name):
+    names = bfm_h5.NAMES_OF_SET[name]
+    turned = {"left": "right", "right": "left", "center": "center"}
+    for landmark, own in names.items():
+        side, _, rest = own.partition(".")
+        assert names[SWAPS[name][landmark]] == f"{turned[side]}.{rest}"
+    assert len(set(names.values())) == len(names)
 
 
 def test_landmarks_by_their_names(model):

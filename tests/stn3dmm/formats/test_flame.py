@@ -67,6 +67,19 @@ def test_fewer_modes_are_all_identities(tmp_path):
     assert read_mesh(path).mode_names == tuple(f"identity/{k}" for k in range(1, 11))
 
 
+def test_only_a_mesh_of_its_size_is_called_flame(tmp_path):
+    """Bodies and hands of the same makers have the same layout and other licences."""
+    arrays = flame_arrays(identities=4)
+    other = read_mesh(write(tmp_path / "other.npz", arrays))
+    assert (other.source, other.licence) == (f"a model in the layout of FLAME, {V} vertices", "")
+    more = 5023 - V
+    arrays["v_template"] = np.concatenate([arrays["v_template"], np.zeros((more, 3))])
+    arrays["shapedirs"] = np.concatenate([arrays["shapedirs"], np.zeros((more, *arrays["shapedirs"].shape[1:]))])
+    mesh = read_mesh(write(tmp_path / "flame.npz", arrays))
+    assert mesh.source == "FLAME"
+    assert "research only" in mesh.licence
+
+
 FAULTS = {
     "text": (lambda c: {"v_template": np.array(["a"] * V)}, "real numbers"),
     "objects": (lambda c: {"v_template": c["v_template"].astype(object)}, "real numbers"),

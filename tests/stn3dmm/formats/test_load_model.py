@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
+
+import h5py
 import numpy as np
 import pytest
 import scipy.io
@@ -59,6 +62,32 @@ def test_names_what_it_read(tmp_path, content, message, read):
     with pytest.raises(ValueError, match=message) as caught:
         read(path)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["matlab", "hdf5", "zip", "pickle"])
+@pytest.mark.parametrize("read", [stn3dmm.load_model, read_mesh])
+def test_says_that_a_file_is_cut_off(tmp_path, kind, read):
+    path = tmp_path / "model"
+    arrays = {f"array{k}": np.arange(3000.0) for k in range(3)}
+    if kind == "matlab":
+        scipy.io.savemat(path, arrays, appendmat=False)
+    elif kind == "hdf5":
+        with h5py.File(path, "w") as file:
+            file.update(arrays)
+    elif kind == "zip":
+        with path.open("wb") as stream:
+            np.savez(stream, **arrays)
+    else:
+        path.write_bytes(pickle.dumps(arrays))
+    with pytest.raises(ValueError, match=r"array2|lacks basis") as whole:
+        read(path)
+    assert "damaged" not in str(whole.value)
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(ValueError, match="seems damaged or cut off; copy or download it again") as caught:
+        read(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert "not a known morphable model" not in str(caught.value)
 
 
 @pytest.mark.parametrize("read", [stn3dmm.load_model, read_mesh])
@@ -137,7 +166,10 @@ def test_own_landmarks(tmp_path):
 def test_landmarks_tell_that_a_mesh_is_turned(tmp_path):
     own = tmp_path / "landmarks.json"
     own.write_text(str([{8: 5, 30: 4, 36: 3, 45: 2}.get(k, 0) for k in range(68)]))
-    for vertices, axis in ((FACE * (1, -1, -1), "y and z"), (FACE[:, [1, 0, 2]] * (1, 1, -1), "z")):
+    for vertices, axis in (
+        (FACE * (1, -1, -1), "y and z run the other way"),
+        (FACE[:, [1, 0, 2]] * (1, 1, -1), "x and y and z run the other way"),
+    ):
         path = write_obj(tmp_path / "face.obj", vertices, POLYGONS)
         with pytest.raises(ValueError, match=f"the mean face is turned: .*{axis}"):
             read_mesh(path, landmarks=own)

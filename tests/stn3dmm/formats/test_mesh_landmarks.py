@@ -25,6 +25,11 @@ def test_list_counts_from_one(write):
     assert indices.tolist() == [*range(20), -1]
 
 
+def test_an_equals_sign_in_a_comment_makes_no_mapping(write):
+    text = "% vertex = line, from 1\n" + "\n".join(f"{k + 1}  # nose = tip" for k in range(21))
+    assert read_mesh_landmarks(write(text), 21)["aflw21"].tolist() == list(range(21))
+
+
 def test_json_counts_from_zero(write):
     assert read_mesh_landmarks(write(json.dumps([*range(67), -1])), 67)["ibug68"].tolist() == [*range(67), -1]
     sets = read_mesh_landmarks(write(json.dumps({"aflw21": [3] * 21, "ibug68": [4] * 68})), 5)

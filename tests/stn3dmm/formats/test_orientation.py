@@ -64,7 +64,9 @@ UPRIGHT = np.array([[0, -70, 100], [0, 0, 130], [-40, 30, 80], [40, 30, 80]])
 def test_check_upright():
     check_upright(mesh_with(UPRIGHT), "file")
     for flipped, axes in (((-1, 1, 1), "x"), ((1, -1, 1), "y"), ((1, -1, -1), "y and z"), ((-1, 1, -1), "x and z")):
-        with pytest.raises(ValueError, match=f"^file: the mean face is turned: .* say that {axes} does not run"):
+        with pytest.raises(
+            ValueError, match=f"^file: the mean face is turned: .* nose and chin, {axes} runs? the other way"
+        ):
             check_upright(mesh_with(UPRIGHT * flipped), "file")
 
 

@@ -193,3 +193,40 @@ def test_rejects_expressions_that_are_none(tmp_path):
     (tmp_path / "shapes" / "a.obj").write_text("something else")
     with pytest.raises(ValueError, match=r"a\.obj: expected an OBJ or PLY mesh; it begins with b'something else'"):
         read_mesh(path, expression=tmp_path / "shapes")
+
+
+def test_rejects_two_shapes_of_one_name(tmp_path):
+    folder = own_model(tmp_path / "own")
+    smile = write_obj(tmp_path / "smile.obj", FACE + 1, POLYGONS)
+    with pytest.raises(ValueError, match=r"smile\.obj: the mode expression/smile .*own/expression/smile\.obj.*rename"):
+        read_mesh(folder, expression=smile)
+    write_ply(folder / "identity" / "shape2.ply", FACE, POLYGONS)
+    with pytest.raises(ValueError, match=r"identity/shape2\.(obj|ply): the mode identity/shape2 .*rename"):
+        read_mesh(folder)
+
+
+def test_the_wrong_index_of_ply_is_named(tmp_path):
+    (tmp_path / "face.ply").write_text(PLY + PLY_FACES + "3 0 1 -1\n")
+    with pytest.raises(ValueError, match="a polygon has the vertex -1; there are 3"):
+        read_mesh(tmp_path / "face.ply")
+
+
+def test_obj_with_a_byte_order_mark_and_indented_lines(tmp_path):
+    path = write_obj(tmp_path / "face.obj", FACE, POLYGONS)
+    plain = read_mesh(path)
+    path.write_bytes(b"\xef\xbb\xbf" + b"".join(b" \t" + line + b"\n" for line in path.read_bytes().splitlines()))
+    mesh = read_mesh(path)
+    assert mesh.mean.tolist() == plain.mean.tolist()
+    assert mesh.triangles.tolist() == plain.triangles.tolist()
+
+
+def test_obj_statements_of_the_standard_are_known(tmp_path):
+    others = (
+        "usemap a", "maplib a.map", "mg 1 0.5", "ctech cparm 1", "stech cspace 1", "con 1 0 1 2 2 0 1 1", "trim 0 1 1",
+        "hole 0 1 1", "scrv 0 1 1", "sp 1", "parm u 0 1", "curv2 1 2", "bmat u 1", "step 1 1", "c_interp on",
+        "d_interp on", "trace_obj a.obj", "call a.obj", "csh ls",
+    )  # fmt: skip
+    path = write_obj(tmp_path / "face.obj", FACE, POLYGONS)
+    plain = read_mesh(path)
+    path.write_text("\n".join(others) + "\n" + path.read_text())
+    assert read_mesh(path).mean.tolist() == plain.mean.tolist()

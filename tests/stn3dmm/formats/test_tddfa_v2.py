@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import re
+import zlib
 
 import numpy as np
 import pytest
@@ -58,6 +59,9 @@ def test_published_deviations():
     for deviations, count in ((tddfa_v2.IDENTITY_DEVIATIONS, 40), (tddfa_v2.EXPRESSION_DEVIATIONS, 10)):
         assert len(deviations) == count
         assert min(deviations) > 0
+    # A slip of a digit, or two numbers that change places, changes the checksum.
+    digits = " ".join(f"{value:.7g}" for value in (*tddfa_v2.IDENTITY_DEVIATIONS, *tddfa_v2.EXPRESSION_DEVIATIONS))
+    assert zlib.crc32(digits.encode()) == 1366382125
 
 
 def test_triangles_must_lie_beside(model):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import scipy.spatial
+import trimesh
 from hypothesis import strategies as st
 from stn3dmm.morphable_mesh import MorphableMesh
 
@@ -48,6 +49,16 @@ def dome(rows: int = 15, columns: int = 13) -> Mesh:
     return without(
         (vertices, triangles), 2 * rows // 3 * columns + middle, *(eye * columns + c for c in (3, columns - 4))
     )
+
+
+def head(front: float, level: float = -0.72) -> Mesh:
+    """A whole head, 2 high, cut at the neck by the plane y = level + front z: level for 0, higher in front above it."""
+    sphere = trimesh.creation.icosphere(3)
+    vertices, triangles = np.array(sphere.vertices), np.array(sphere.faces, dtype=np.int64)
+    below = np.flatnonzero(vertices[:, 1] - front * vertices[:, 2] <= level)
+    vertices = vertices * (0.75, 1.0, 0.9)
+    vertices[:, 2] += 0.2 * np.exp(-20 * (vertices[:, 0] ** 2 + vertices[:, 1] ** 2)) * (vertices[:, 2] > 0)
+    return without((vertices, triangles), *below)
 
 
 def jittered(mesh: Mesh, amount: float, seed: int) -> Mesh:

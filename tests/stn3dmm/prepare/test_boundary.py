@@ -67,6 +67,17 @@ def test_lay_out_goes_once_around(n, seed, flat):
     assert len({tuple(corner) for corner in uv.tolist()} & {(0, 0), (0, 1), (1, 0), (1, 1)}) == 4
 
 
+def test_lay_out_of_a_level_ragged_neck_has_its_ends_far_apart():
+    angle = np.linspace(0.2, 2 * np.pi - 0.2, 61)  # from the nape by the person's right to the throat and on
+    ring = np.stack([-np.sin(angle), 0 * angle, -np.cos(angle)], axis=1)
+    nape = np.array([[0.02, 0.05, -1], [-0.02, 0.02, -1], [0.02, -0.05, -1], [-0.02, -0.03, -1]])
+    vertices = np.concatenate([nape, ring])
+    uv = boundary.lay_out(vertices, np.arange(len(vertices)))
+    throat = uv[np.argmax(vertices[:, 2])]
+    assert abs(uv[1, 1] - throat[1]) == 1
+    assert np.abs([uv[1, 0] - 0.5, throat[0] - 0.5]).max() < 0.1
+
+
 def test_lay_out_of_one_point_is_even():
     uv = boundary.lay_out(np.ones((8, 3)), np.arange(8))
     np.testing.assert_allclose(np.diff(perimeter_place(uv)) % 4, 0.5)

@@ -69,3 +69,13 @@ def test_import_uv_rejects(uv, message):
     vertices, triangles, _ = plane()
     with pytest.raises(ValueError, match=message):
         import_uv(vertices, triangles, uv)
+
+
+@pytest.mark.parametrize("signs", [(1, 1), (-1, 1), (1, -1), (-1, -1)])
+def test_import_uv_turns_a_map_that_lies_on_its_side(signs):
+    vertices, triangles, uv = plane()
+    lying = ((uv - 0.5) * signs + 0.5)[:, ::-1]
+    found = import_uv(vertices, triangles, lying)
+    np.testing.assert_allclose(found.uv, uv, atol=1e-15)
+    assert found.flips == {"imported": 0}
+    assert found.notes[0] == "The imported map lay on its side: its u and v were exchanged."

@@ -6,11 +6,14 @@ import json
 
 import numpy as np
 import pytest
+import trimesh
+from stn3dmm.formats import read_mesh
 from stn3dmm.prepare import prepare_model
 from stn3dmm.prepare.landmarks import nearest_grid_vertices
 from stn3dmm.prepare.symmetry import find_mirror
+from stn3dmm.prepare.uv_embedding import flatten
 
-from .mesh_cases import dome, jittered, lattice, morphable
+from .mesh_cases import Mesh, dome, head, jittered, lattice, morphable
 
 SHAPES = [(16, 16), (17, 15), (24, 31)]
 
@@ -199,20 +202,72 @@ def test_progress_names_the_steps():
     assert steps == ["flattening", "locating the grid's vertices", "resampling", "measuring"]
 
 
-def test_a_given_mirror_is_used():
+def test_a_map_without_symmetry_is_told():
     vertices, triangles = jittered(dome(), 0.3, seed=5)
-    _, report = prepare_model(morphable((vertices, triangles), mirror=dome_mirror()), (16, 16))
-    assert report.symmetric
     _, report = prepare_model(morphable((vertices, triangles)), (16, 16))
     assert not report.symmetric
     assert "not symmetric" in " ".join(report.notes)
 
 
+def check_head_lies_on_its_back(mesh: Mesh, uv: np.ndarray) -> None:
+    """Seen from above: the throat below, the nape on top, x to the right."""
+    used = np.unique(mesh[1])
+    x, y, z = mesh[0][used].T
+    u, v = uv[used].T
+    nose, nape = np.argmax(z), np.argmin(z)
+    assert v[nose] < v[np.argmax(y)] < v[nape]
+    assert abs(u[nose] - 0.5) < 0.1
+    side = (abs(x) > 0.3) & (y > -0.5)
+    assert (np.sign(x[side]) == np.sign(u[side] - 0.5)).all()
+
+
+@pytest.mark.parametrize("front", [-0.3, -0.1, 0.0, 0.1, 0.3])
+@pytest.mark.parametrize("noise", [0.0, 0.03])
+def test_whole_heads_are_not_mirrored_however_the_neck_is_cut(front, noise):
+    mesh = jittered(head(front), noise, seed=3)
+    if noise:  # one triangle less: no symmetry is left to be found
+        mesh = (mesh[0], np.delete(mesh[1], 100, axis=0))
+    model, report = prepare_model(morphable(mesh), (24, 24))
+    assert report.symmetric == (noise == 0)
+    check_head_lies_on_its_back(mesh, report.map.uv[: len(mesh[0])])
+    grid = model.mean.reshape(24, 24, 3)
+    assert np.argmax(grid[:, 12, 2]) > 12
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_ragged_level_cut_is_laid_out_from_throat_to_nape(seed):
+    mesh = jittered(head(0.0), 0.05, seed)
+    check_head_lies_on_its_back(mesh, flatten(*mesh, mirror=None).uv[: len(mesh[0])])
+
+
+@pytest.mark.parametrize("front", [-0.1, 0.0, 0.1])
+@pytest.mark.parametrize("step", [1, -1])
+def test_heads_from_files_of_either_winding(tmp_path, front, step):
+    vertices, triangles = head(front)
+    trimesh.Trimesh(100 * vertices, triangles[:, ::step], process=False).export(tmp_path / "head.ply")
+    _, report = prepare_model(read_mesh(tmp_path / "head.ply"), (16, 16))
+    check_head_lies_on_its_back((vertices, triangles), report.map.uv[: len(vertices)])
+
+
 def test_prepare_model_rejects():
     vertices, triangles = dome()
-    with pytest.raises(ValueError, match=r"wound clockwise seen from outside\. Reverse them"):
-        prepare_model(morphable((vertices, triangles[:, ::-1])))
+    for mesh in (dome(), head(0.0), head(0.1)):
+        with pytest.raises(ValueError, match=r"wound clockwise seen from outside\. Reverse them"):
+            prepare_model(morphable((mesh[0], mesh[1][:, ::-1])))
+    with pytest.raises(ValueError, match="looks away from the viewer"):
+        prepare_model(morphable((vertices * (-100, 100, -100), triangles)))
     with pytest.raises(ValueError, match="at least 2 rows and 2 columns; got 1 x 9"):
         prepare_model(morphable((vertices, triangles)), (1, 9))
     with pytest.raises(ValueError, match=r"covers no grid vertex; UV coordinates must lie in 0\.\.1"):
         prepare_model(morphable((vertices, triangles)), uv=5 + vertices[:, :2])
+
+
+def test_landmarks_outside_an_imported_map_are_dropped():
+    vertices, triangles = lattice(5, 7)
+    uv = (vertices[:, :2] * 1.5 + 1) / 2
+    mesh = morphable((np.concatenate([vertices, [[0, 0, 0]]]), triangles), landmarks={"own": np.array([0, 17, 34, 35])})
+    model, report = prepare_model(mesh, (9, 9), uv=np.concatenate([uv, [[0.5, 0.5]]]))
+    assert (model.landmarks["own"] >= 0).tolist() == [False, True, False, False]
+    assert np.isnan(report.landmarks["own"]).tolist() == [True, False, True, True]
+    assert "Landmarks of own dropped, for they lie outside the map: 2." in report.notes
+    assert "Landmarks of own dropped, for they are not on the face: 1." in report.notes

@@ -169,3 +169,26 @@ def test_resample_rejects(change, message):
     arguments = {"values": uv, "triangles": triangles, "uv": uv, "grid_shape": (4, 4), **change}
     with pytest.raises(ValueError, match=message):
         resample_attributes(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"values": [[1j], [0], [0]]}, TypeError, "values must be real numbers; got"),
+        ({"values": [["1"], ["2"], ["3"]]}, TypeError, "values must be real numbers; got"),
+        ({"values": [[1.0], [1.0, 2.0], [0.0]]}, ValueError, "values must be numbers in rows of one length"),
+        ({"uv": [[0, 0], [1j, 0], [0, 1]]}, TypeError, "uv must be real numbers; got"),
+        ({"uv": [["0", "0"]] * 3}, TypeError, "uv must be real numbers; got"),
+        ({"triangles": [[0.0, 1.5, 2.0]]}, (TypeError, ValueError), r"triangles must be \(F, 3\) integers; got"),
+        ({"triangles": [[0, 1, 2], [0]]}, ValueError, "triangles must be numbers in rows of one length"),
+        ({"grid_shape": 5}, TypeError, r"grid_shape must be two integers, \(rows, columns\); got 5"),
+        ({"grid_shape": (2.7, 3)}, TypeError, r"grid_shape must be two integers, \(rows, columns\); got \(2.7, 3\)"),
+        ({"grid_shape": "33"}, TypeError, "grid_shape must be two integers"),
+        ({"grid_shape": (3,)}, ValueError, r"grid_shape must be two integers, \(rows, columns\); got \(3,\)"),
+        ({"grid_shape": (3, 3, 3)}, ValueError, "grid_shape must be two integers"),
+    ],
+)
+def test_resample_attributes_says_what_is_wrong(change, error, message):
+    arguments = {"values": [[1.0], [2.0], [3.0]], "triangles": [[0, 1, 2]], "uv": [[0, 0], [1, 0], [0, 1]]}
+    with pytest.raises(error, match=message):
+        resample.resample_attributes(**{**arguments, "grid_shape": (3, 3), **change})

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from stn3dmm.prepare import embed, flatten
-from stn3dmm.prepare.distortion import FLIPPED, signed_areas
+from stn3dmm.prepare.distortion import FLIPPED, signed_areas, slope
 from stn3dmm.prepare.resample import locate
 from stn3dmm.prepare.topology import boundary_loops
 from stn3dmm.prepare.weights import WEIGHTS
@@ -222,3 +222,10 @@ def test_embed_rejects_what_is_no_disc():
         embed(np.concatenate([vertices, vertices]), np.concatenate([triangles, triangles + 9]))
     with pytest.raises(ValueError, match="closed and has no boundary"):
         embed(np.eye(4, 3), [[0, 2, 1], [0, 1, 3], [1, 2, 3], [2, 0, 3]])
+
+
+@given(discs())
+def test_u_rises_with_x(mesh):
+    vertices, triangles = mesh
+    uv = embed(vertices, triangles, "mean-value")
+    assert slope(vertices[:, 0], uv[:, 0], vertices, triangles) >= -ROUNDING
