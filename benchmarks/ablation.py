@@ -1,0 +1,158 @@
+"""What do the geometric losses bring a localiser that has few landmarks?
+
+Synthetic photographs of the embedded model, two views of each person, drawn once and the same for every row: 2,000 to
+learn from and 200 of other persons to be measured on, yaw within 60 degrees. The compact localiser, crops of 112 x 112,
+16 photographs a step and their mirror images, AdamW, cosine; a seed decides the first weights, the order, the
+augmentation and which tenth of the faces keeps its landmarks. Between the rows only what their names say differs:
+
+    all landmarks                      every face is labelled
+    a tenth                            one in ten is; the others take part in nothing but the prior
+    a tenth + geometric, VISIBILITY    symmetry and siamese losses (mirror images, and the two views of a person) on
+                                       all faces, textures masked by hard or soft visibility, or not at all
+    a tenth, then geometric alone      "a tenth", fine-tuned on all faces with no landmark at all
+
+The weights of the geometric losses were chosen with seed 100, which is not among those of the table.
+
+    python -m benchmarks.ablation [--seeds 0 1 2] [--only NAME ...] [--save]
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.table import Table
+from stn3dmm.data.sources import open_source
+from stn3dmm.data.stream import collate, evaluation_stream
+from stn3dmm.evaluation.evaluate import evaluate
+from stn3dmm.localised import TrainedLocaliser
+from stn3dmm.objective import Objective
+from stn3dmm.training import load_checkpoint, train
+from stn3dmm.training.config import from_dict
+
+from benchmarks import harness
+
+PHOTOGRAPHS, HELD_OUT = 2000, 200
+STEPS, TUNING_STEPS = 2000, 500
+GEOMETRIC = 20.0  # weight of the symmetry and of the siamese loss
+FACES = {"image_size": [128, 128], "yaw": [-60.0, 60.0], "views_per_identity": 2}
+CROP = (112, 112)
+ROWS: dict[str, dict[str, Any]] = {
+    "all landmarks": {"labelled": 1.0},
+    "a tenth": {},
+    "a tenth + geometric, unmasked": {"visibility": "none", "geometric": GEOMETRIC},
+    "a tenth + geometric, hard": {"visibility": "hard", "geometric": GEOMETRIC},
+    "a tenth + geometric, soft": {"visibility": "soft", "geometric": GEOMETRIC},
+    "a tenth, then geometric alone": {"visibility": "hard", "geometric": GEOMETRIC, "after": "a tenth"},
+}
+
+
+def settings(row: dict[str, Any], seed: int, start: Path | None) -> dict[str, Any]:
+    """The configuration of a run."""
+    colours = dict.fromkeys(("occluder", "brightness", "contrast", "saturation", "grey", "blur", "noise"), 0.0)
+    geometric = row.get("geometric", 0.0)
+    return {
+        "start": "" if start is None else str(start),
+        "data": {
+            "sources": [{"kind": "synthetic", "options": {**FACES, "length": PHOTOGRAPHS, "seed": 20}}],
+            "image_size": list(CROP),
+            "pairs": "both",
+            "labelled": row.get("labelled", 0.1) if start is None else 0.0,
+            "in_memory": True,
+            "workers": 1,
+            "augmentation": {"rotation": 15.0, "scale": 0.1, "shift": 0.04, "mirror": 0.0, **colours},
+        },
+        "objective": {
+            "landmark": 1.0 if start is None else 0.0,
+            "symmetry": geometric,
+            "siamese": geometric,
+            "visibility": row.get("visibility", "hard"),
+        },
+        "optimiser": {"learning_rate": 1e-3 if start is None else 1e-4, "weight_decay": 0.05, "betas": [0.9, 0.98]},
+        "schedule": {"warmup": 50},
+        "run": {
+            "steps": STEPS if start is None else TUNING_STEPS,
+            "batch_size": 16,
+            "seed": seed,
+            "checkpoint_every": STEPS,
+            "sample_every": 0,
+        },
+    }
+
+
+def measured(checkpoint: Path) -> dict[str, float]:
+    """Normalised mean error in per cent, and how alike the two views of a held-out person become."""
+    localiser = TrainedLocaliser.of(load_checkpoint(checkpoint), device="cpu")
+    source = open_source("synthetic", landmark_set="ibug68", **FACES, length=HELD_OUT, seed=21)  # type: ignore[arg-type]
+    evaluation = evaluate(localiser.network, localiser.model, source, CROP)
+    objective = Objective(localiser.model, from_dict({}).objective, "ibug68")
+    batch = collate(evaluation_stream(source, CROP, "ibug68").__getitems__(list(range(HELD_OUT))))
+    with torch.no_grad():
+        flattened = objective.flattened(batch.image.float() / 255, evaluation.theta)
+    both = (flattened.mask[0::2] * flattened.mask[1::2]).sum(dim=(1, 2, 3))
+    apart = (flattened.texture[0::2] - flattened.texture[1::2]).square() * flattened.mask[0::2] * flattened.mask[1::2]
+    return {
+        "nme": 100 * evaluation.binned.mean,
+        "nme_0_30": 100 * evaluation.binned.bins[0],
+        "nme_30_60": 100 * evaluation.binned.bins[1],
+        "views_apart": float((apart.sum(dim=(1, 2, 3)) / both.clamp(min=1)).mean()),
+    }
+
+
+def run(name: str, seed: int, place: Path) -> dict[str, Any]:
+    """One row with one seed."""
+    row = ROWS[name]
+    start = None
+    if "after" in row:
+        start = place / f"{row['after']}-{seed}" / "last.pt"
+        if not start.exists():
+            train(from_dict(settings(ROWS[row["after"]], seed, None)), start.parent, device="cpu")
+    begun = time.perf_counter()
+    folder = place / f"{name}-{seed}"
+    if not (folder / "last.pt").exists():
+        train(from_dict(settings(copy.deepcopy(row), seed, start)), folder, device="cpu")
+    return {"row": name, "seed": seed, **measured(folder / "last.pt"), "seconds": round(time.perf_counter() - begun)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--only", choices=list(ROWS), nargs="+", default=list(ROWS))
+    parser.add_argument("--save", action="store_true", help="write results/ablation.json")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    console = Console()
+    with tempfile.TemporaryDirectory() as place:
+        results = []
+        for seed in arguments.seeds:
+            for name in arguments.only:
+                results.append(run(name, seed, Path(place)))
+                console.print(results[-1])
+    table = Table(title=f"NME of {HELD_OUT} faces, %, and how far two views of a person are apart")
+    for column in ("", "NME", "by seed", "|yaw| to 30", "over 30", "views apart"):
+        table.add_column(column, justify="left" if not column else "right")
+    for name in arguments.only:
+        mine = [result for result in results if result["row"] == name]
+        means = {key: float(np.mean([result[key] for result in mine])) for key in ("nme", "nme_0_30", "nme_30_60")}
+        apart = float(np.mean([result["views_apart"] for result in mine]))
+        seeds = ", ".join(f"{result['nme']:.2f}" for result in mine)
+        table.add_row(
+            name,
+            *(f"{means['nme']:.2f}", seeds),
+            *(f"{means[k]:.2f}" for k in ("nme_0_30", "nme_30_60")),
+            f"{apart:.4f}",
+        )
+    console.print(table)
+    if arguments.save:
+        console.print(f"wrote {harness.save('ablation', results)}")
+
+
+if __name__ == "__main__":
+    main()
