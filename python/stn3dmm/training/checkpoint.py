@@ -119,18 +119,18 @@ def save_checkpoint(path: str | os.PathLike[str], checkpoint: Checkpoint) -> Non
             stream.flush()
             os.fsync(stream.fileno())
         if file.name == LAST and file.exists():
-            _keep(file, file.with_name(PREVIOUS))
+            keep_as(file, file.with_name(PREVIOUS))
 
 
-def _keep(file: Path, previous: Path) -> None:
+def keep_as(file: Path, target: Path) -> None:
     """A second name for a file; the first stays, so that there is no moment without it."""
-    second = previous.with_name(f"{TEMPORARY}{previous.name}")
+    second = target.with_name(f"{TEMPORARY}{target.name}")
     second.unlink(missing_ok=True)
     try:
         os.link(file, second)
     except OSError:  # a file system without hard links
         shutil.copyfile(file, second)
-    os.replace(second, previous)
+    os.replace(second, target)
 
 
 def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:

@@ -11,7 +11,7 @@ from torch import nn
 
 from stn3dmm.data.stream import FaceBatch
 from stn3dmm.objective import LossTerms, Objective, Pairs
-from stn3dmm.training.checkpoint import BEST, LAST, Checkpoint
+from stn3dmm.training.checkpoint import BEST, Checkpoint
 from stn3dmm.training.config import TrainConfig
 from stn3dmm.training.data import TrainingData
 from stn3dmm.training.devices import placed
@@ -77,7 +77,8 @@ def train(
                 record.draw(state, objective, faces)
             if state.due(run.checkpoint_every):
                 record.keep(state, terms, norm)
-    return Path(folder) / (BEST if data.validates else LAST)
+        record.finished(data.validates)
+    return Path(folder) / BEST
 
 
 def training_step(

@@ -15,7 +15,7 @@ import torch
 from stn3dmm.data.stream import FaceBatch
 from stn3dmm.files import TEMPORARY, check_folder, check_target
 from stn3dmm.objective import LossTerms, Objective
-from stn3dmm.training.checkpoint import BEST, LAST, Checkpoint, save_checkpoint
+from stn3dmm.training.checkpoint import BEST, LAST, Checkpoint, keep_as, save_checkpoint
 from stn3dmm.training.config import TrainConfig, write_config
 from stn3dmm.training.devices import Place
 from stn3dmm.training.log import TrainingLog
@@ -129,6 +129,11 @@ class Record:
         self._losses(state, terms, norm)
         if self.place.leads:
             save_checkpoint(self.folder / LAST, state.checkpoint())
+
+    def finished(self, validated: bool) -> None:
+        """Ends the run; where nothing validates, its last state counts as the best."""
+        if self.place.leads and not validated:
+            keep_as(self.folder / LAST, self.folder / BEST)
 
     def draw(self, state: TrainingState, objective: Objective, faces: FaceBatch) -> None:
         """A picture of the first faces of the batch: mesh, texture and mask."""

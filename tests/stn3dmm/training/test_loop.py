@@ -146,6 +146,12 @@ def test_run_learns(small_run: dict[str, Any], tmp_path: Path) -> None:
     assert np.mean(totals[-5:]) < 0.3 * np.mean(totals[:5])
 
 
+def test_run_without_validation_ends_with_its_best(small_run: dict[str, Any], tmp_path: Path) -> None:
+    best = train(changed(small_run, data__validation=[], run__steps=4), tmp_path, device="cpu")
+    assert best == tmp_path / "best.pt"
+    assert best.read_bytes() == (tmp_path / "last.pt").read_bytes()
+
+
 def test_run_draws_samples(small_run: dict[str, Any], tmp_path: Path) -> None:
     train(changed(small_run, run__steps=2, run__sample_every=2), tmp_path, device="cpu")
     with Image.open(tmp_path / "samples" / "0000002.png") as picture:
@@ -218,7 +224,7 @@ def test_run_begins_with_another_ones_localiser(whole_run: Path, small_run: dict
     before, after = (load_checkpoint(folder).localiser for folder in (whole_run, tmp_path / "run"))
     assert all(torch.equal(before[name], after[name]) for name in before)
     assert losses(tmp_path / "run")[0]["landmark"] is None
-    with pytest.raises(ValueError, match=r"last\.pt: its localiser is 'compact' of width 0\.25 .* set localiser\.name"):
+    with pytest.raises(ValueError, match=r"last\.pt: its localiser is 'compact' of width 0\.25, .* set localiser\.name"):
         train(changed(small_run, start=start, localiser__width=0.5), tmp_path / "other", device="cpu")
 
 
