@@ -68,6 +68,7 @@ def placed(device: str = "auto") -> Iterator[Place]:
     dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
     try:
         yield Place(chosen, dist.get_rank(), dist.get_world_size())
+        dist.barrier()  # a process that ends while another still talks to it takes that one down
     finally:
         dist.destroy_process_group()
 

@@ -44,7 +44,7 @@ def test_config_reads_every_section() -> None:
 
 
 def test_config_refuses_unknown_names_in_every_section() -> None:
-    sections = {field.name for field in dataclasses.fields(TrainConfig)} - {"model", "data"}
+    sections = {field.name for field in dataclasses.fields(TrainConfig)} - {"model", "start", "data"}
     assert len(sections) == len(SECTIONS) - 2  # but for data and its sources
     for content in (
         {"stepz": 1},

@@ -224,7 +224,9 @@ def test_run_begins_with_another_ones_localiser(whole_run: Path, small_run: dict
     before, after = (load_checkpoint(folder).localiser for folder in (whole_run, tmp_path / "run"))
     assert all(torch.equal(before[name], after[name]) for name in before)
     assert losses(tmp_path / "run")[0]["landmark"] is None
-    with pytest.raises(ValueError, match=r"last\.pt: its localiser is 'compact' of width 0\.25, .* set localiser\.name"):
+    with pytest.raises(
+        ValueError, match=r"last\.pt: its localiser is 'compact' of width 0\.25, .* set localiser\.name"
+    ):
         train(changed(small_run, start=start, localiser__width=0.5), tmp_path / "other", device="cpu")
 
 
