@@ -75,6 +75,7 @@ bench: build
 	$(BIN)/python -m benchmarks.bench_warp
 	$(BIN)/python -m benchmarks.bench_visibility
 	$(BIN)/python -m benchmarks.bench_rasterize
+	$(BIN)/python -m benchmarks.bench_losses
 	$(BIN)/python -m benchmarks.bench_synthetic
 
 # For every architecture that wheels serve; STN3DMM_WITH_CUDA=0 makes a wheel for the CPU alone.

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SOURCE = Path(__file__).parent
-ROOMS = ["pose", "vertices", "project", "grid", "sample", "visibility", "rasterize", "warp"]
+ROOMS = ["pose", "vertices", "project", "grid", "sample", "visibility", "rasterize", "warp", "losses"]
 LIBRARY = "_cuda.abi3.so"
 
 WHEEL_ARCHITECTURES = (75, 80, 86, 89, 90, 100, 120)

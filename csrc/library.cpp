@@ -52,4 +52,17 @@ STABLE_TORCH_LIBRARY(stn3dmm, library) {
       "Tensor mean, Tensor basis, Tensor? landmarks, Tensor winner, SymInt P, SymInt Q, float tolerance, "
       "float temperature, bool image_needed, bool theta_needed, bool deterministic) -> "
       "(Tensor grad_image, Tensor grad_theta)");
+
+  library.def(
+      "texture_difference(Tensor texture_a, Tensor mask_a, Tensor texture_b, Tensor mask_b, bool mirror) -> "
+      "(Tensor difference, Tensor weight)");
+  library.def(
+      "texture_difference_backward(Tensor grad_difference, Tensor grad_weight, Tensor texture_a, Tensor mask_a, "
+      "Tensor texture_b, Tensor mask_b, bool mirror, bool texture_a_needed, bool mask_a_needed, "
+      "bool texture_b_needed, bool mask_b_needed) -> "
+      "(Tensor grad_texture_a, Tensor grad_mask_a, Tensor grad_texture_b, Tensor grad_mask_b)");
+  library.def("texture_asymmetry(Tensor texture, Tensor mask) -> (Tensor difference, Tensor weight)");
+  library.def(
+      "texture_asymmetry_backward(Tensor grad_difference, Tensor grad_weight, Tensor texture, Tensor mask, "
+      "bool texture_needed, bool mask_needed) -> (Tensor grad_texture, Tensor grad_mask)");
 }

@@ -25,12 +25,16 @@ def register(
     _register_autocast(name)
 
 
-def register_backward(name: str, *, fake: Callable[..., Any]) -> None:
-    """Registers the operator stn3dmm::<name>_backward, which cannot be differentiated again."""
+def register_backward(name: str, *, fake: Callable[..., Any], function: str | None = None) -> None:
+    """Registers the operator stn3dmm::<name>_backward, which cannot be differentiated again.
+
+    function: the Python function that calls the operator, if its name is another.
+    """
+    known = function or name
 
     def refuse(_ctx: Any, *_grads: torch.Tensor) -> None:
         raise NotImplementedError(
-            f"{name}: the second derivative is not implemented. Use stn3dmm_cuda.reference.{name} where it is needed."
+            f"{known}: the second derivative is not implemented. Use stn3dmm_cuda.reference.{known} where it is needed."
         )
 
     torch.library.register_fake(f"{NAMESPACE}::{name}_backward", fake)

@@ -1,62 +1,18 @@
 """The losses of the paper, each the mean over the images of a per-image mean: docs/math.md#losses.
 
-They are plain differentiable PyTorch, computed in float32 at least, also under autocast. A weight of 0 hides what it
-weighs altogether: a hidden NaN reaches neither the value nor a gradient.
+They are computed in float32 at least, also under autocast. A weight of 0 hides what it weighs altogether: a hidden NaN
+reaches neither the value nor a gradient. What compares textures is an operator, the rest plain PyTorch.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
-from . import _checks
-
-WIDENED = (torch.float16, torch.bfloat16)
-
-
-def _require_float(function: str, **tensors: torch.Tensor) -> None:
-    for name, tensor in tensors.items():
-        if not tensor.is_floating_point():
-            raise TypeError(
-                f"{function}: {name} must be a floating tensor; got {tensor.dtype}. Convert it with {name}.float()."
-            )
-
-
-def _wide(tensor: torch.Tensor) -> torch.Tensor:
-    return tensor.float() if tensor.dtype in WIDENED else tensor
-
-
-def _weight(weight: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    return weight if weight.dtype == torch.float64 else weight.to(dtype)
-
-
-def _squared(difference: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """difference^2, 0 where it is not finite under a weight of 0.
-
-    A finite difference stays under a weight of 0: the gradient to a soft weight is the squared difference there too.
-    """
-    shown = (weight != 0) | difference.square().isfinite()
-    return torch.where(shown, difference, torch.zeros_like(difference)).square()
-
-
-def _mean_over_images(per_image: torch.Tensor) -> torch.Tensor:
-    return per_image.sum() / max(per_image.shape[0], 1)
-
-
-def _masked_difference(first: torch.Tensor, second: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """mean_b [ sum weight |first - second|^2 / max(1, sum weight) ], weight (B, 1, P, Q)."""
-    total = (weight * _squared(first - second, weight)).sum(dim=(1, 2, 3))
-    return _mean_over_images(total / weight.sum(dim=(1, 2, 3)).clamp(min=1))
-
-
-def _require_texture(function: str, texture: torch.Tensor, mask: torch.Tensor, suffix: str = "") -> None:
-    _require_float(function, **{f"texture{suffix}": texture})
-    name = f"texture{suffix}"
-    _checks.shape(function, name, texture, "(B, C, P, Q)", (None, None, None, None))
-    if mask.ndim == 3:
-        got = tuple(mask.shape)
-        raise ValueError(f"{function}: mask{suffix} must be (B, 1, P, Q); got {got}. Use mask{suffix}[:, None].")
-    B, _, P, Q = texture.shape
-    _checks.shape(function, f"mask{suffix}", mask, "(B, 1, P, Q)", (B, 1, P, Q), like=name)
+from . import _checks, _weighting
+from ._library import operators
+from ._registration import register, register_backward
 
 
 def masked(texture: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -83,7 +39,7 @@ def masked(texture: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         >>> masked(torch.tensor([[[[3.0, torch.nan]]]]), torch.tensor([[[[0.5, 0.0]]]])).tolist()
         [[[[1.5, 0.0]]]]
     """
-    _require_texture("masked", texture, mask)
+    _weighting.require_texture("masked", texture, mask)
     weight = mask.to(texture.dtype)
     shown = (weight != 0) | texture.isfinite()
     return torch.where(shown, texture, torch.zeros_like(texture)) * weight
@@ -117,15 +73,15 @@ def landmark_loss(points: torch.Tensor, target: torch.Tensor, visible: torch.Ten
         25.0
     """
     name = "landmark_loss"
-    _require_float(name, points=points, target=target)
+    _weighting.require_float(name, points=points, target=target)
     _checks.shape(name, "points", points, "(B, L, 2)", (None, None, 2))
     B, L, _ = points.shape
     _checks.shape(name, "target", target, "(B, L, 2)", (B, L, 2), like="points")
     _checks.shape(name, "visible", visible, "(B, L)", (B, L), like="points")
-    difference = _wide(points) - _wide(target)
-    weight = _weight(visible, difference.dtype)
-    total = (weight * _squared(difference, weight[:, :, None]).sum(dim=2)).sum(dim=1)
-    return _mean_over_images(total / weight.sum(dim=1).clamp(min=1))
+    difference = _weighting.wide(points) - _weighting.wide(target)
+    weight = _weighting.cast(visible, difference.dtype)
+    total = (weight * _weighting.squared(difference, weight[:, :, None]).sum(dim=2)).sum(dim=1)
+    return _weighting.mean_over_images(total / weight.sum(dim=1).clamp(min=1))
 
 
 def prior_loss(alpha: torch.Tensor) -> torch.Tensor:
@@ -151,9 +107,9 @@ def prior_loss(alpha: torch.Tensor) -> torch.Tensor:
         >>> prior_loss(torch.tensor([[1.0, 2.0], [0.0, 3.0]])).item()
         7.0
     """
-    _require_float("prior_loss", alpha=alpha)
+    _weighting.require_float("prior_loss", alpha=alpha)
     _checks.shape("prior_loss", "alpha", alpha, "(B, K)", (None, None))
-    return _mean_over_images(_wide(alpha).square().sum(dim=1))
+    return _weighting.mean_over_images(_weighting.wide(alpha).square().sum(dim=1))
 
 
 def symmetry_loss(texture: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -168,12 +124,13 @@ def symmetry_loss(texture: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         mask: (B, 1, P, Q) floating or bool, 0 to 1.
 
     Returns:
-        () texture units squared, summed over channels, per weight; 0 for an empty batch. Differentiable with respect
-        to both.
+        () texture units squared, summed over channels, per weight; 0 for an empty batch.
+
+    Differentiable once, in both. Deterministic, whatever the number of threads.
 
     Raises:
         TypeError: texture is not floating.
-        ValueError: a shape is wrong.
+        ValueError: a shape is wrong, or the tensors are on different devices.
 
     Source:
         docs/math.md#losses
@@ -182,10 +139,11 @@ def symmetry_loss(texture: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         >>> symmetry_loss(torch.tensor([[[[1.0, 5.0, 3.0]]]]), torch.ones(1, 1, 1, 3)).item()  # (4 + 0 + 4) / 3
         2.6666667461395264
     """
-    _require_texture("symmetry_loss", texture, mask)
-    image = _wide(texture)
-    weight = _weight(mask, image.dtype)
-    return _masked_difference(image, image.flip(-1), weight * weight.flip(-1))
+    name = "symmetry_loss"
+    _checks.tensors(name, texture=texture, mask=mask)
+    _weighting.require_texture(name, texture, mask)
+    sums = operators.texture_asymmetry(*_weighting.widened(texture, mask))
+    return _weighting.mean_of_ratios(*sums)
 
 
 def siamese_loss(
@@ -205,12 +163,13 @@ def siamese_loss(
         mirror: flip the columns of the second texture and mask.
 
     Returns:
-        () texture units squared, summed over channels, per weight; 0 for an empty batch. Differentiable with respect
-        to all four.
+        () texture units squared, summed over channels, per weight; 0 for an empty batch.
+
+    Differentiable once, in all four. Deterministic, whatever the number of threads.
 
     Raises:
         TypeError: a texture is not floating.
-        ValueError: a shape is wrong.
+        ValueError: a shape is wrong, or the tensors are on different devices.
 
     Source:
         docs/math.md#losses
@@ -221,11 +180,55 @@ def siamese_loss(
         4.0
     """
     name = "siamese_loss"
-    _require_texture(name, texture_a, mask_a, "_a")
-    _require_texture(name, texture_b, mask_b, "_b")
-    _checks.shape(name, "texture_b", texture_b, "(B, C, P, Q)", tuple(texture_a.shape), like="texture_a")
-    first, second = _wide(texture_a), _wide(texture_b)
-    weight_a, weight_b = _weight(mask_a, first.dtype), _weight(mask_b, first.dtype)
-    if mirror:
-        second, weight_b = second.flip(-1), weight_b.flip(-1)
-    return _masked_difference(first, second, weight_a * weight_b)
+    _checks.tensors(name, texture_a=texture_a, mask_a=mask_a, texture_b=texture_b, mask_b=mask_b)
+    _weighting.require_textures(name, texture_a, mask_a, texture_b, mask_b)
+    sums = operators.texture_difference(*_weighting.widened(texture_a, mask_a, texture_b, mask_b), mirror)
+    return _weighting.mean_of_ratios(*sums)
+
+
+def _sums_fake(texture: torch.Tensor, *_: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    B = texture.shape[0]
+    return texture.new_empty(B), texture.new_empty(B)
+
+
+def _gradients_fake(arguments: tuple[torch.Tensor, ...], needed: tuple[bool, ...]) -> tuple[torch.Tensor, ...]:
+    return tuple(a.new_empty(a.shape if need else 0) for a, need in zip(arguments, needed, strict=True))
+
+
+def _difference_setup(ctx: Any, inputs: tuple[Any, ...], output: tuple[torch.Tensor, ...]) -> None:
+    *tensors, ctx.mirror = inputs
+    ctx.save_for_backward(*tensors)
+
+
+def _difference_backward(ctx: Any, *grad_sums: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+    needed = ctx.needs_input_grad[:4]
+    grads = operators.texture_difference_backward(*grad_sums, *ctx.saved_tensors, ctx.mirror, *needed)
+    return (*(grad if need else None for grad, need in zip(grads, needed, strict=True)), None)
+
+
+def _difference_backward_fake(
+    grad_difference: torch.Tensor, grad_weight: torch.Tensor, *others: Any
+) -> tuple[torch.Tensor, ...]:
+    return _gradients_fake(others[:4], others[5:])
+
+
+def _asymmetry_setup(ctx: Any, inputs: tuple[torch.Tensor, torch.Tensor], output: tuple[torch.Tensor, ...]) -> None:
+    ctx.save_for_backward(*inputs)
+
+
+def _asymmetry_backward(ctx: Any, *grad_sums: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+    needed = ctx.needs_input_grad[:2]
+    grads = operators.texture_asymmetry_backward(*grad_sums, *ctx.saved_tensors, *needed)
+    return tuple(grad if need else None for grad, need in zip(grads, needed, strict=True))
+
+
+def _asymmetry_backward_fake(
+    grad_difference: torch.Tensor, grad_weight: torch.Tensor, *others: Any
+) -> tuple[torch.Tensor, ...]:
+    return _gradients_fake(others[:2], others[2:])
+
+
+register("texture_difference", fake=_sums_fake, setup_context=_difference_setup, backward=_difference_backward)
+register_backward("texture_difference", fake=_difference_backward_fake, function="siamese_loss")
+register("texture_asymmetry", fake=_sums_fake, setup_context=_asymmetry_setup, backward=_asymmetry_backward)
+register_backward("texture_asymmetry", fake=_asymmetry_backward_fake, function="symmetry_loss")

@@ -9,6 +9,7 @@ import torch
 
 from . import (
     test_grid,
+    test_losses_operators,
     test_pose,
     test_project,
     test_rasterize,
@@ -70,6 +71,13 @@ CASES: dict[str, Callable[[Backend, torch.dtype], Call]] = {
     "warp with soft visibility": lambda backend, dtype: test_warp.call_of(backend, SEVERAL, dtype, "soft"),
     "warp without visibility": lambda backend, dtype: test_warp.call_of(backend, BLOCKS, dtype, "none"),
     "warp of many": lambda backend, dtype: test_warp.call_of(backend, MANY, dtype, "none"),
+    **{
+        name: lambda backend, dtype, name=name: test_losses_operators.call_of(backend, name, dtype, (3, 3, 37, 113))
+        for name in test_losses_operators.LOSSES
+    },
+    "symmetry_loss of hard masks": lambda backend, dtype: test_losses_operators.hard(
+        test_losses_operators.call_of(backend, "symmetry_loss", dtype, (3, 3, 37, 113))
+    ),
 }
 # The forward of these is PyTorch's matrix product, unless under deterministic algorithms.
 LEFT_TO_THE_LIBRARY = ["vertices by the library"]

@@ -102,7 +102,7 @@ def noncontiguous(call: Call) -> None:
     expected = call.gradients()
     for i, argument in enumerate(call.arguments):
         variants = [strided(argument)]
-        if argument.ndim == 4:
+        if argument.ndim == 4 and argument.shape[1] > 1:
             variants.append(argument.contiguous(memory_format=torch.channels_last))
         for variant in variants:
             assert not variant.is_contiguous()
@@ -161,7 +161,7 @@ def autocast(call: Call) -> None:
         assert torch.equal(grad, full.bfloat16())
 
 
-def compiles(call: Call, larger: Call) -> None:
+def compiles(call: Call, larger: Call, same: Callable[[Outputs, Outputs], None] = assert_same) -> None:
     """One graph, forward and backward, that serves another batch size without another compilation."""
     torch._dynamo.reset()
     compiled = torch.compile(call.function, fullgraph=True)
@@ -172,7 +172,7 @@ def compiles(call: Call, larger: Call) -> None:
         with torch._dynamo.config.patch(error_on_recompile=i > 0):
             outputs = as_tuple(compiled(*leaves))
         grads = torch.autograd.grad(weighting(outputs), [leaves[k] for k in case.learnt]) if case.learnt else ()
-        assert_same(tuple(o.detach() for o in outputs) + grads, case.gradients())
+        same(tuple(o.detach() for o in outputs) + grads, case.gradients())
 
 
 class Layer(nn.Module):

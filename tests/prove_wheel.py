@@ -17,7 +17,7 @@ import zipfile
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parent
-ROOMS = ["pose", "vertices", "project", "grid", "sample", "visibility", "rasterize", "warp", "package"]
+ROOMS = ["pose", "vertices", "project", "grid", "sample", "visibility", "rasterize", "warp", "losses", "package"]
 
 FACTS = """
 import platform, stn3dmm_cuda, sys, torch

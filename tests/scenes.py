@@ -50,7 +50,7 @@ def random(
     *shape: int, seed: int = 0, dtype: torch.dtype = torch.float64, device: torch.device | str = "cpu"
 ) -> torch.Tensor:
     """Standard normal numbers, the same on every device."""
-    numbers = torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    numbers = torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     return numbers.to(device=device, dtype=dtype)
 
 

@@ -16,6 +16,8 @@ from .backends import cpu
 from .meshes import joined, sheet
 from .properties import Call
 from .scenes import BLOCKS, around_the_image, photographed, points_of, random
+from .test_losses_operators import LOSSES
+from .test_losses_operators import call_of as loss_call_of
 from .tolerances import assert_near
 
 ORDER = ["baseline", "avx2", "avx512"]
@@ -70,6 +72,8 @@ def results() -> dict[str, torch.Tensor]:
             lambda points, faces=faces: stn3dmm_cuda.rasterize(points, faces, (BLOCKS.H, BLOCKS.W)),
             (3 * calls["visibility"].arguments[0],), (0,), (),
         )  # fmt: skip
+        for name in LOSSES:
+            calls[f"losses {name}"] = loss_call_of(cpu(), name, dtype, (3, 3, 37, 113))
         for room, call in calls.items():
             for i, result in enumerate(call.gradients()):
                 found[f"{room} {i} {dtype}"] = result

@@ -21,7 +21,8 @@ LIBRARIES = sorted(PACKAGE.glob("_*.so"))
 OPERATORS = [
     "pose", "pose_backward", "axis_angle_to_matrix", "axis_angle_to_matrix_backward", "vertices", "vertices_backward",
     "project", "project_backward", "grid", "grid_backward", "sample", "sample_backward", "visibility",
-    "visibility_backward", "rasterize", "rasterize_backward", "warp", "warp_backward",
+    "visibility_backward", "rasterize", "rasterize_backward", "warp", "warp_backward", "texture_difference",
+    "texture_difference_backward", "texture_asymmetry", "texture_asymmetry_backward",
 ]  # fmt: skip
 
 

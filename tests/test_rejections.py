@@ -32,6 +32,8 @@ PATTERNS: dict[str, dict[str, str]] = {
     "visibility": {"points": "BN3", "faces": "F3"},
     "rasterize": {"points": "BN3", "faces": "F3"},
     "warp": {"image": "BCHW", "theta": "BD", "mean": "N3", "basis": "KN3", "landmarks": "L", "valid": "N"},
+    "symmetry_loss": {"texture": "BCHW", "mask": "B1HW"},
+    "siamese_loss": {"texture_a": "BCHW", "mask_a": "B1HW", "texture_b": "BCHW", "mask_b": "B1HW"},
 }
 OTHER_DTYPES = {"faces": torch.int64, "landmarks": torch.int64, "valid": torch.bool}
 RESULTS: dict[str, Callable[[dict[str, int]], list[tuple[int, ...]]]] = {
@@ -44,6 +46,8 @@ RESULTS: dict[str, Callable[[dict[str, int]], list[tuple[int, ...]]]] = {
     "visibility": lambda s: [(s["B"], s["N"])],
     "rasterize": lambda s: [(s["B"], 4, 5), (s["B"], 4, 5, 3), (s["B"], 4, 5)],
     "warp": lambda s: [(s["B"], s["C"], 1, s["N"]), (s["B"], 1, 1, s["N"]), (s["B"], s["L"], 2)],
+    "symmetry_loss": lambda s: [()],
+    "siamese_loss": lambda s: [()],
 }
 
 

@@ -27,6 +27,8 @@ RELATIVE: dict[str, dict[torch.dtype, float]] = {
     "rasterize": {torch.float32: 2e-6, torch.float64: 5e-15},
     # All of the above in a row: 1e-6 of 20 pixels, times texel differences as large as the texels.
     "warp": {torch.float32: 2e-5, torch.float64: 5e-14},
+    # Squares of differences, summed by stretches and in float64 from there; two terms of the gradient to a mask cancel.
+    "losses": {torch.float32: 2e-6, torch.float64: 5e-15},
     # Another instruction set contracts products and sums and orders sums otherwise: the same bounds as for warp.
     "instructions": {torch.float32: 2e-5, torch.float64: 5e-14},
 }
