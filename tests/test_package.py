@@ -154,6 +154,14 @@ print(_library.why_no_cuda()[0])
     assert reason.startswith("the CUDA library of stn3dmm_cuda cannot" if error else "stn3dmm_cuda was built without")
 
 
+def test_package_is_found_above_a_clone_of_its_name(tmp_path: Path) -> None:
+    """The folder of a clone is a namespace package to whoever starts Python above it."""
+    (tmp_path / "stn3dmm_cuda").mkdir()
+    code = "import stn3dmm_cuda; print(stn3dmm_cuda.pose.__name__)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert (done.stdout, done.stderr) == ("pose\n", "")
+
+
 def test_package_exports_what_it_says() -> None:
     assert all(hasattr(stn3dmm_cuda, name) for name in stn3dmm_cuda.__all__)
     assert set(stn3dmm_cuda.reference.__all__) <= set(stn3dmm_cuda.__all__)

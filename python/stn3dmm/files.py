@@ -28,7 +28,8 @@ def atomic_paths(targets: Sequence[str | os.PathLike[str]]) -> Iterator[list[Pat
     keeps the suffix of its target, because image libraries choose the format by it. Missing parent folders are created.
 
     Raises:
-        OSError: a folder cannot be created or written, or a target cannot be replaced; it names the target.
+        OSError: a folder cannot be created or written, a target cannot be replaced, the disk is full; it names the
+            target, or the folder where it cannot be told which of several.
     """
     paths = [Path(target) for target in targets]
     temporaries: dict[str, Path] = {}  # the name of each temporary file -> its target
@@ -48,9 +49,17 @@ def atomic_paths(targets: Sequence[str | os.PathLike[str]]) -> Iterator[list[Pat
     except BaseException as error:
         for leftover in [*map(Path, temporaries), *created]:
             leftover.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno is not None and str(error.filename) in temporaries:
-            raise OSError(error.errno, error.strerror, str(temporaries[str(error.filename)])) from error
+        if isinstance(error, OSError) and error.errno is not None and (place := _concerned(error, temporaries)):
+            raise OSError(error.errno, error.strerror, str(place)) from error
         raise
+
+
+def _concerned(error: OSError, temporaries: dict[str, Path]) -> Path | None:
+    """The target that an error is about, or their folder; None: it is about something else."""
+    if error.filename is None and temporaries:  # of a write into an open file, as on a full disk
+        first, *others = temporaries.values()
+        return first.parent if others else first
+    return temporaries.get(str(error.filename))
 
 
 def _check_replaceable(targets: list[Path]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,13 +16,14 @@ from PIL import Image
 from stn3dmm.data.crops import FACE_SIZE, crop, crop_of, theta_to_photograph
 from stn3dmm.data.faces import Box, Face
 from stn3dmm.formats.images import as_rgb
+from stn3dmm.localiser.head import NOT_FINITE
 from stn3dmm.morphable_model import MorphableModel
 
 if TYPE_CHECKING:
     from stn3dmm.localiser import Localiser
     from stn3dmm.training.checkpoint import Checkpoint
 
-__all__ = ["TrainedLocaliser", "load_localiser"]
+__all__ = ["TrainedLocaliser", "load_localiser", "trained_checkpoint"]
 
 Photograph = npt.NDArray[np.uint8] | Image.Image
 
@@ -66,8 +68,8 @@ class TrainedLocaliser:
         Deterministic: yes, on the CPU.
 
         Raises:
-            ValueError: another number of boxes, a box without extent, pictures of other shapes, weights that give
-                NaN.
+            ValueError: another number of boxes, a box without extent or far outside its photograph, pictures of other
+                shapes, weights that give NaN.
             TypeError: something that is no picture.
 
         Example:
@@ -103,10 +105,7 @@ class TrainedLocaliser:
         theta = self.network(image).double().cpu()
         broken = (~theta.isfinite().all(dim=1)).nonzero()
         if len(broken):
-            name = faces[int(broken[0])].name
-            raise ValueError(
-                f"{name}: the localiser's answer is not finite; are its weights those of a sound training?"
-            )
+            raise ValueError(f"{faces[int(broken[0])].name}: {NOT_FINITE}")
         return theta_to_photograph(theta, torch.from_numpy(np.stack(affines)))
 
 
@@ -118,7 +117,7 @@ def load_localiser(
     """The localiser of a checkpoint that `stn3dmm train` left.
 
     Args:
-        checkpoint: the file, as in ``run/best.pt``, or the folder of a run, of which it is the last one.
+        checkpoint: the file, as in ``run/best.pt``, or the folder of a run (`trained_checkpoint`).
         model: the morphable model that it was trained with, or its file; None: where it was then.
         device: "auto" (a GPU if there is one), "cpu", "cuda" or "cuda:N".
 
@@ -132,9 +131,20 @@ def load_localiser(
         theta = localiser.localise([photograph], [box])
         texture, mask = stn3dmm.flatten(photograph, localiser.model, theta)
     """
-    from stn3dmm.training.checkpoint import load_checkpoint
+    return TrainedLocaliser.of(trained_checkpoint(checkpoint), model, device)
 
-    return TrainedLocaliser.of(load_checkpoint(checkpoint), model, device)
+
+def trained_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
+    """Reads a checkpoint; of the folder of a run best.pt, or last.pt while there is no best one.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: something else, or damaged.
+    """
+    from stn3dmm.training.checkpoint import BEST, load_checkpoint
+
+    best = Path(path) / BEST
+    return load_checkpoint(best if best.is_file() else path)
 
 
 def _pixels(photograph: Any) -> npt.NDArray[np.uint8]:

@@ -11,12 +11,13 @@ from torch import nn
 
 import stn3dmm_cuda
 from stn3dmm.morphable_model import MorphableModel
-from stn3dmm_cuda.losses import landmark_loss, prior_loss, siamese_loss, symmetry_loss
+from stn3dmm_cuda.losses import landmark_loss, prior_loss
 from stn3dmm_cuda.results import Warp
 
-__all__ = ["LossTerms", "Objective", "ObjectiveConfig", "Pairs", "weight_at"]
+__all__ = ["LossTerms", "Objective", "ObjectiveConfig", "Pairs", "weighs", "weight_at"]
 
 VISIBILITIES = ("hard", "soft", "none")
+WEIGHTS = ("landmark", "prior", "symmetry", "siamese")
 Weight = float | tuple[tuple[float, float], ...]  # one number, or (progress 0..1, weight) points, linear between them
 
 
@@ -36,11 +37,11 @@ class Pairs(NamedTuple):
     first: torch.Tensor  # (M,) int64, numbers of images within the batch
     second: torch.Tensor  # (M,)
     weight: torch.Tensor  # (M,) 1, or 0 for two images of which nothing says that they show one face
-    mirrored: torch.Tensor  # (M,) bool, True where the second image is the mirror image of the first
+    mirrored: torch.Tensor  # (M,) bool, True where one of the two images is mirrored, as against the other
 
 
 class Operators(Protocol):
-    """Where the transformer comes from: `stn3dmm_cuda`, or `stn3dmm_cuda.reference` to prove it by."""
+    """Where transformer and losses come from: `stn3dmm_cuda`, or `stn3dmm_cuda.reference` to prove them by."""
 
     @property
     def warp(self) -> Any: ...
@@ -50,6 +51,10 @@ class Operators(Protocol):
     def vertices(self) -> Any: ...
     @property
     def project(self) -> Any: ...
+    @property
+    def symmetry_loss(self) -> Any: ...
+    @property
+    def siamese_loss(self) -> Any: ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +78,7 @@ class ObjectiveConfig:
         if self.visibility not in VISIBILITIES:
             known = ", ".join(VISIBILITIES)
             raise ValueError(f"objective.visibility must be one of {known}; got {self.visibility!r}.")
-        for name in ("landmark", "prior", "symmetry", "siamese"):
+        for name in WEIGHTS:
             _check_weight(name, getattr(self, name))
         for name, smallest in (("tolerance", 0.0), ("temperature", 1e-6)):
             value = getattr(self, name)
@@ -90,6 +95,16 @@ def _check_weight(name: str, weight: Weight) -> None:
     progress = [place for place, _ in points]
     if progress != sorted(set(progress)) or not all(0 <= place <= 1 for place in progress):
         raise ValueError(f"objective.{name}: progress must rise from point to point within 0..1; got {weight}.")
+
+
+def weighs(weight: Weight) -> bool:
+    """Whether a weight is more than 0 anywhere in a run.
+
+    Example:
+        >>> weighs(((0.0, 0.0), (0.5, 20.0))), weighs(((0.0, 0.0), (0.5, 0.0)))
+        (True, False)
+    """
+    return weight > 0 if isinstance(weight, int | float) else any(value > 0 for _, value in weight)
 
 
 def weight_at(weight: Weight, progress: float) -> float:
@@ -181,9 +196,7 @@ class Objective(nn.Module):
             progress: share of the run that is done, 0..1, for the schedules.
         """
         config = self.config
-        weights = {
-            name: weight_at(getattr(config, name), progress) for name in ("landmark", "prior", "symmetry", "siamese")
-        }
+        weights = {name: weight_at(getattr(config, name), progress) for name in WEIGHTS}
         absent = theta.new_full((), torch.nan)
         terms = dict.fromkeys(weights, absent)
         flattened = self.flattened(image, theta) if weights["symmetry"] or weights["siamese"] else None
@@ -193,10 +206,10 @@ class Objective(nn.Module):
         if weights["prior"]:
             terms["prior"] = prior_loss(theta[:, 6:])
         if flattened is not None and weights["symmetry"]:
-            terms["symmetry"] = symmetry_loss(flattened.texture, flattened.mask)
+            terms["symmetry"] = self.operators.symmetry_loss(flattened.texture, flattened.mask)
         if flattened is not None and weights["siamese"] and pairs is not None:
             terms["siamese"] = self._siamese(flattened, pairs)
-        total = theta.new_zeros(())
+        total = 0 * theta.sum()  # has a gradient even on steps on which nothing weighs anything
         for name, weight in weights.items():
             if terms[name] is not absent:
                 total = total + weight * terms[name]
@@ -235,12 +248,18 @@ class Objective(nn.Module):
         return points
 
     def _siamese(self, flattened: Warp, pairs: Pairs) -> torch.Tensor:
-        weight = pairs.weight[:, None, None, None].to(flattened.mask.dtype)
-        texture, mask = flattened.texture[pairs.second], flattened.mask[pairs.second]
+        (texture, mask), (other, other_mask) = (_faces(flattened, images) for images in (pairs.first, pairs.second))
+        weight = pairs.weight[:, None, None, None].to(mask.dtype)
         if self.config.siamese_flipped:
             flipped = pairs.mirrored[:, None, None, None]
-            texture, mask = torch.where(flipped, texture.flip(-1), texture), torch.where(flipped, mask.flip(-1), mask)
-        return siamese_loss(flattened.texture[pairs.first], flattened.mask[pairs.first] * weight, texture, mask)
+            other, other_mask = (torch.where(flipped, value.flip(-1), value) for value in (other, other_mask))
+        loss: torch.Tensor = self.operators.siamese_loss(texture, mask * weight, other, other_mask)
+        return loss
 
     def extra_repr(self) -> str:
         return f"{self.config}, landmarks={len(self.indices)}"
+
+
+def _faces(flattened: Warp, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Texture and mask of some images; on CUDA the gradient of an index in brackets would sort the indices."""
+    return flattened.texture.index_select(0, images), flattened.mask.index_select(0, images)

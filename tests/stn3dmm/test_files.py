@@ -89,6 +89,22 @@ def test_errors_name_the_target(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_full_disk_names_the_target(tmp_path):
+    """The error of a write knows no file; of several targets it cannot be told which."""
+
+    def write(*names: str) -> None:
+        with atomic_paths([tmp_path / name for name in names]), Path("/dev/full").open("w") as stream:
+            stream.write("a")
+            stream.flush()
+
+    for names, named in ((["a.txt"], tmp_path / "a.txt"), (["a.txt", "b.txt"], tmp_path)):
+        with pytest.raises(OSError, match="No space left on device") as caught:
+            write(*names)
+        assert caught.value.filename == str(named)
+    with pytest.raises(FileNotFoundError, match=r"'nowhere'$"), atomic_path(tmp_path / "a.txt"):
+        Path("nowhere").read_text()
+
+
 def test_check_folder(tmp_path):
     (tmp_path / "file").write_text("")
     for place in (tmp_path / "file", tmp_path / "file" / "deep" / "deeper"):

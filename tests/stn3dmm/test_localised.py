@@ -133,6 +133,8 @@ def test_rejects_what_it_cannot_look_at(untrained):
         untrained.localise([noise(9, 9)], [None, None])
     with pytest.raises(ValueError, match=r"photograph 1: the box must be x0, y0, x1, y1"):
         untrained.localise([noise(9, 9), noise(9, 9)], [None, (5.0, 5.0, 5.0, 9.0)])
+    with pytest.raises(ValueError, match=r"photograph 1: the box \(0, 0, 1e\+09, 50\) reaches far outside .* 9 x 9"):
+        untrained.localise([noise(9, 9), noise(9, 9)], [None, (0.0, 0.0, 1e9, 50.0)])
     with pytest.raises(ValueError, match=r"photograph 0: the image must be \(H, W, 3\) uint8"):
         untrained.localise(noise(9, 9))
     with pytest.raises(TypeError, match="Put a single one into a list"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import traceback
 from collections.abc import Sequence
@@ -14,7 +15,10 @@ from typer.core import TyperGroup
 EXIT_BAD_INPUT = 2
 EXIT_BROKEN_INSTALLATION = 1
 EXIT_BUG = 1
+EXIT_NO_MEMORY = 1
 EXIT_INTERRUPTED = 130  # as shells have it for Ctrl-C, and typer, which says nothing
+OUT_OF_MEMORY = ("out of memory", "can't allocate memory")  # as PyTorch says it on a GPU and on the CPU
+KILLED_WORKER = re.compile(r"DataLoader worker .*(exited unexpectedly|killed by signal: (Killed|Bus error))")
 BAD_INPUT = (ValueError, TypeError, OSError)
 TRACEBACK = "STN3DMM_TRACEBACK"  # environment variable: set, every failure shows its traceback before its line
 
@@ -50,6 +54,8 @@ class Application(TyperGroup):
             # Usage errors of the command-line library; its exception classes moved between versions of typer.
             if hasattr(error, "format_message"):
                 fail(error.format_message(), EXIT_BAD_INPUT)
+            if remedy := _lack_of_memory(error):
+                fail(remedy, EXIT_NO_MEMORY)
             fail(
                 f"this is a bug: {type(error).__name__}: {error}; set {TRACEBACK}=1 to see where, and report it",
                 EXIT_BUG,
@@ -57,6 +63,19 @@ class Application(TyperGroup):
         if code == EXIT_INTERRUPTED:
             fail("interrupted", EXIT_INTERRUPTED)
         sys.exit(code if isinstance(code, int) else 0)
+
+
+def _lack_of_memory(error: Exception) -> str:
+    """A sentence if it is that; PyTorch has no one exception for it, and is not imported for this."""
+    text = str(error)
+    if isinstance(error, MemoryError) or any(words in text for words in OUT_OF_MEMORY):
+        return "out of memory; lower --batch-size where there is one, or take smaller images or a smaller network."
+    if KILLED_WORKER.search(text):
+        return (
+            "a process that loads data was killed, probably for want of memory or of shared memory (/dev/shm); lower "
+            "data.workers or --batch-size."
+        )
+    return ""
 
 
 def fail(message: str, code: int) -> Any:

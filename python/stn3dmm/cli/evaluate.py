@@ -52,20 +52,20 @@ def evaluate(
     """Measure a trained localiser on labelled faces: normalised mean error by yaw, as for AFLW2000-3D.
 
     Writes, with --output, evaluation.json (every face), curve.png (the share of faces below each error) and worst.png
-    (the worst faces: landmarks labelled and found, mesh, texture, mask). Photographs that cannot be read are left out,
+    (the worst faces: landmarks labelled and found, mesh, texture, mask). Damaged photographs and labels are left out,
     reported and listed.
 
     Example: stn3dmm evaluate run/best.pt --data aflw2000-3d:AFLW2000 --points both --output evaluation
     """
-    from stn3dmm.files import check_folder
-    from stn3dmm.localised import TrainedLocaliser
-    from stn3dmm.training import load_checkpoint
+    from stn3dmm.files import check_target
+    from stn3dmm.localised import TrainedLocaliser, trained_checkpoint
 
     if points not in (None, "both", *BOTH):
         raise ValueError(f"--points must be ibug68, aflw21 or both; got {points!r}.")
     if output is not None:
-        check_folder(output)
-    loaded = load_checkpoint(checkpoint)
+        for name in FILES:
+            check_target(output / name)
+    loaded = trained_checkpoint(checkpoint)
     sources = _sources(loaded, data or [], options or [])
     subject = Subject(loaded, TrainedLocaliser.of(loaded, model, device))
     sets = BOTH if points == "both" else (points or loaded.config.data.landmark_set,)
@@ -142,6 +142,7 @@ class Subject(NamedTuple):
 
 def _sources(checkpoint: Checkpoint, data: list[str], options: list[str]) -> tuple[SourceConfig, ...]:
     from stn3dmm.training.config import SourceConfig
+    from stn3dmm.training.sources import held_out
 
     chosen: dict[str, Any] = {}
     for text in options:
@@ -152,7 +153,10 @@ def _sources(checkpoint: Checkpoint, data: list[str], options: list[str]) -> tup
     found = tuple(SourceConfig(**data_set(text)) for text in data) or checkpoint.config.data.validation
     if not found:
         raise ValueError("the run validated by no data set; name one with --data KIND:PATH.")
-    return tuple(dataclasses.replace(source, options={**source.options, **chosen}) for source in found)
+    return tuple(
+        held_out(dataclasses.replace(source, options={**source.options, **chosen}), checkpoint.config.data.sources)
+        for source in found
+    )
 
 
 def _write(output: Path, result: dict[str, Any], measured: list[Measured], worst: list[Pixels]) -> list[str]:

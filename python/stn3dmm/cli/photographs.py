@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from stn3dmm.morphable_model import MorphableModel
 
 CHECKPOINT_HELP = (
-    "A trained localiser finds the faces: best.pt of 'stn3dmm train', in place of fits. It knows its model; --model "
-    "says where that is now."
+    "A trained localiser finds the faces, in place of fits: best.pt of 'stn3dmm train', or the folder of the run. It "
+    "knows its model; --model says where that is now."
 )
 BOXES_HELP = (
     "With --checkpoint: where the faces are, a CSV with the header file,x0,y0,x1,y1 (pixels from 0, y down). Without "
@@ -102,16 +102,17 @@ class FromLocaliser:
                 yield Located(photograph, face.image, record, found_by)
 
     def _face(self, photograph: Photograph) -> tuple[Face, str]:
-        from stn3dmm.data.faces import Face
-        from stn3dmm.formats.images import read_image
+        from stn3dmm.data.sources.photographs import Labels
 
         path = photograph.path
-        pixels, box, landmarks, visible, found_by = read_image(path), None, None, None, WHOLE
+        labels, found_by = Labels(path, path.name), WHOLE
         if self._box_of is not None:
-            box, found_by = self._box_of(path), "box"
+            labels, found_by = Labels(path, path.name, box=self._box_of(path)), "box"
         elif (annotation := beside(path)) is not None:
-            landmarks, visible, found_by = annotation.points, annotation.visible, "landmarks"
-        return Face(pixels, landmarks, visible, box, identity=-1, yaw=None, name=path.name), found_by
+            name = f"{path.name} ({Path(annotation.where).name})"
+            labels, found_by = Labels(path, name, annotation.points, annotation.visible), "landmarks"
+        labels.check()
+        return labels.face(), found_by
 
 
 def faces_of(

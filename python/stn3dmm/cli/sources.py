@@ -142,7 +142,7 @@ def beside(image: Path) -> Annotation | None:
     """The landmarks in a file beside the photograph, of either set; None if there is no such file."""
     if not any(image.with_name(f"{image.stem}{suffix}").is_file() for suffix in LANDMARK_SUFFIXES):
         return None
-    return _read(_landmark_file(image, image.parent), "auto")
+    return landmarks_of([image], [], "auto")(image)
 
 
 def in_table(image: Path, table: Mapping[str, Row], source: Path) -> Row:

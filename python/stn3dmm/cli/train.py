@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def train(
     config: Annotated[Path | None, typer.Option("--config", "-c", help="The run's settings, a TOML file.")] = None,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the run.")] = Path("run"),
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder for the run; 'run' without.")] = None,
     resume: Annotated[
         Path | None, typer.Option("--resume", help="A run's folder, or one of its checkpoints, to go on from.")
     ] = None,
@@ -45,7 +45,8 @@ def train(
 ) -> None:
     """Train a localiser; the folder gets last.pt, best.pt, config.toml, log.jsonl and pictures.
 
-    Without settings, the compact localiser learns from synthetic faces of the embedded model.
+    Without settings, the compact localiser learns from synthetic faces of the embedded model. A run that is gone on
+    with keeps its own; --steps may give it more, and --model, --data and --validation say where its files are now.
 
     Example: stn3dmm train --data 300w-lp:300W_LP --validation aflw2000-3d:AFLW2000 --model model.npz --output run
 
@@ -56,7 +57,7 @@ def train(
 
     flags = _flags(start, model, data, validation, localiser, steps, batch_size, learning_rate, seed, settings)
     checkpoint = None if resume is None else load_checkpoint(resume)
-    folder = output if resume is None else (resume if resume.is_dir() else resume.parent)
+    folder = _folder(output, resume)
     chosen = _settings(config, flags) if checkpoint is None else _continued(checkpoint, config, flags)
     with training_progress(chosen.run.steps, 0 if checkpoint is None else checkpoint.step) as watch:
         best = run_training(chosen, folder, resume=checkpoint, device=device, watch=watch)
@@ -102,10 +103,26 @@ def _flags(
     return {name: value for name, value in flags.items() if value is not None}
 
 
+def _folder(output: Path | None, resume: Path | None) -> Path:
+    """The folder of the run."""
+    if resume is None:
+        return Path("run") if output is None else output
+    folder = resume if resume.is_dir() else resume.parent
+    if output is not None and output.absolute() != folder.absolute():
+        raise ValueError(f"--resume goes on in the run's own folder, {folder}; leave out --output.")
+    return folder
+
+
 def _settings(config: Path | None, flags: dict[str, Any]) -> TrainConfig:
     from stn3dmm.training.config import from_dict, read_toml
 
     content = {} if config is None else read_toml(config)
+    _set(content, flags)
+    return from_dict(content, "the settings" if config is None else str(config))
+
+
+def _set(content: dict[str, Any], flags: dict[str, Any]) -> None:
+    """Sets nested values by their dotted names."""
     for name, value in flags.items():
         *sections, last = name.split(".")
         place = content
@@ -114,22 +131,31 @@ def _settings(config: Path | None, flags: dict[str, Any]) -> TrainConfig:
             if not isinstance(place, dict):
                 raise ValueError(f"--set {name}: {section} is no section; see docs/training.md.")
         place[last] = value
-    return from_dict(content, "the settings" if config is None else str(config))
 
 
 def _continued(checkpoint: Checkpoint, config: Path | None, flags: dict[str, Any]) -> TrainConfig:
-    """The checkpoint's own settings; the number of steps alone may change."""
+    """The checkpoint's own settings; only the number of steps may change, and where the files are."""
     import dataclasses
 
-    others = sorted(set(flags) - {"run.steps"})
+    from stn3dmm.training.config import from_dict, to_dict
+    from stn3dmm.training.sources import moved
+
+    others = sorted(set(flags) - {"run.steps", "model", "data.sources", "data.validation"})
     if config is not None or others:
         named = "--config" if config is not None else others[0]
         raise ValueError(
-            f"--resume goes on with the run's own settings, only --steps may change; leave out {named}, or begin "
-            "another run."
+            f"--resume goes on with the run's own settings, only --steps may change, and the places of its files by "
+            f"--model, --data and --validation; leave out {named}, or begin another run."
         )
-    run = dataclasses.replace(checkpoint.config.run, steps=flags.get("run.steps", checkpoint.config.run.steps))
-    return dataclasses.replace(checkpoint.config, run=run)
+    content = to_dict(checkpoint.config)
+    _set(content, flags)
+    chosen, own = from_dict(content, "the settings"), checkpoint.config.data
+    data = dataclasses.replace(
+        own,
+        sources=moved(own.sources, chosen.data.sources, "--data"),
+        validation=moved(own.validation, chosen.data.validation, "--validation"),
+    )
+    return dataclasses.replace(chosen, data=data)
 
 
 @contextlib.contextmanager

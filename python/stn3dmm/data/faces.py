@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy.typing as npt
 from stn3dmm.morphable_model import LANDMARK_SETS
 
 Box = tuple[float, float, float, float]  # x0, y0, x1, y1 in pixels; may reach beyond the photograph
+FAR = 1.0  # photograph sizes that a label may lie outside; beyond it the labels are another photograph's
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -20,7 +21,8 @@ class Face:
 
     Raises:
         ValueError: shapes that do not belong together, a box without extent, coordinates that are not finite where
-            the landmark is visible; the message begins with ``name``.
+            the landmark is visible, a box or a visible landmark further from the photograph than it is large; the
+            message begins with ``name``.
     """
 
     image: npt.NDArray[np.uint8]  # (H, W, 3) RGB
@@ -36,6 +38,28 @@ class Face:
         if self.image.ndim != 3 or self.image.shape[2] != 3 or 0 in self.image.shape or self.image.dtype != np.uint8:
             raise ValueError(f"{self.name}: the image must be (H, W, 3) uint8; got {self.image.shape}.")
         check_labels(self.landmarks, self.visible, self.box, self.name)
+        self._check_near()
+
+    def _check_near(self) -> None:
+        """ValueError for labels that cannot be this photograph's."""
+        H, W = self.image.shape[:2]
+
+        def far(points: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+            outside = np.maximum(-points, points - (W - 1, H - 1))
+            return np.asarray((outside > FAR * np.array([W, H])).any(axis=-1))
+
+        where = f"far outside the photograph of {W} x {H} pixels."
+        if self.box is not None and far(np.array(self.box).reshape(2, 2)).any():
+            raise ValueError(f"{self.name}: the box {_told(self.box)} reaches {where}")
+        if self.landmarks is not None and self.visible is not None:
+            wrong = np.flatnonzero(self.visible & far(self.landmarks))
+            if len(wrong):
+                at = _told(self.landmarks[wrong[0]])
+                raise ValueError(f"{self.name}: landmark {wrong[0] + 1} at {at} lies {where}")
+
+
+def _told(numbers: Iterable[float]) -> str:
+    return f"({', '.join(f'{number:g}' for number in numbers)})"
 
 
 class FaceSource(Protocol):
@@ -44,6 +68,11 @@ class FaceSource(Protocol):
     @property
     def landmark_set(self) -> str | None:
         """ "aflw21", "ibug68" or None: photographs without landmarks."""
+        ...
+
+    @property
+    def left_out(self) -> Sequence[str]:
+        """What was damaged when the source was opened and has no number, a sentence each."""
         ...
 
     def __len__(self) -> int: ...
@@ -60,6 +89,16 @@ class FaceSource(Protocol):
             ValueError, OSError: a photograph or a label is damaged or missing; the message names the file.
         """
         ...
+
+
+def sound_faces(source: FaceSource, indices: Sequence[int]) -> list[Face | str]:
+    """The faces with these numbers, read together where all are sound; what is damaged is its message."""
+    try:
+        return [*source.faces(indices)]
+    except (ValueError, OSError) as error:
+        if len(indices) == 1:
+            return [str(error)]
+    return [found for index in indices for found in sound_faces(source, [index])]
 
 
 def landmark_count(landmark_set: str | None) -> int:

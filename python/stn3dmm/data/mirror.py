@@ -31,7 +31,9 @@ class Mirrored(NamedTuple):
     visible: torch.Tensor  # (..., L)
 
 
-def mirror_faces(image: torch.Tensor, landmarks: torch.Tensor, visible: torch.Tensor, landmark_set: str) -> Mirrored:
+def mirror_faces(
+    image: torch.Tensor, landmarks: torch.Tensor, visible: torch.Tensor, landmark_set: str | None
+) -> Mirrored:
     """The mirror images of faces: x' = W - 1 - x, and landmarks of left and right change places.
 
     Args:

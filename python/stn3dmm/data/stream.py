@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import operator
 from collections.abc import Iterator, Sequence
 from typing import Literal
@@ -14,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 from stn3dmm.data.augmentation import AugmentationConfig, Augmented, augment, plain
 from stn3dmm.data.batches import BatchNumbers, DamageReport, FaceBatch, Sample, collate
 from stn3dmm.data.crops import FACE_SIZE, Affine, crop_of
-from stn3dmm.data.faces import Face, FaceSource, check_landmark_set, landmark_count
+from stn3dmm.data.faces import Face, FaceSource, check_landmark_set, landmark_count, sound_faces
 from stn3dmm.data.order import AUGMENTATION, InTurn, Order, Pairs, Shuffled
 from stn3dmm.data.synthetic.draws import Draws
 from stn3dmm.threads import limited_threads
@@ -135,15 +136,10 @@ class FaceStream(Dataset[Sample]):
         """The faces with these indices that are not damaged; the messages of the others are kept."""
         if not indices:
             return {}
-        try:
-            return dict(zip(indices, self.source.faces(indices), strict=True))
-        except (ValueError, OSError) as error:
-            if self.on_damage == "stop":
-                raise
-            if len(indices) == 1:
-                self._damaged[indices[0]] = str(error)
-                return {}
-        return {index: face for one in indices for index, face in self._read([one]).items()}
+        read = self.source.faces if self.on_damage == "stop" else functools.partial(sound_faces, self.source)
+        found = dict(zip(indices, read(indices), strict=True))
+        self._damaged |= {index: damage for index, damage in found.items() if isinstance(damage, str)}
+        return {index: face for index, face in found.items() if isinstance(face, Face)}
 
     def _sample(self, number: int, face: Face | None, damage: str) -> Sample:
         if face is None:

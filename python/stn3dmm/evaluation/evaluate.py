@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -38,7 +38,7 @@ class Evaluation:
     errors: Array  # (n,) normalised mean errors, fractions; nan = no landmarks to measure by
     theta: torch.Tensor  # (n, 6 + K), of the crops
     untrained: Array | None  # (n,) errors of what the localiser answered before it was trained
-    damaged: tuple[str, ...]  # what could not be read and is not among the n, a sentence each
+    damaged: tuple[str, ...]  # what is damaged and is not among the n, a sentence each
 
     @property
     def binned(self) -> BinnedError:
@@ -48,7 +48,7 @@ class Evaluation:
     @property
     def measured(self) -> int:
         """The number of faces that have an error."""
-        return int(np.isfinite(self.errors).sum())
+        return int((~np.isnan(self.errors)).sum())
 
     def worst(self, count: int) -> npt.NDArray[np.int64]:
         """Where in ``names`` the faces with the largest errors are, the worst first; at most ``count``."""
@@ -89,7 +89,7 @@ def evaluate(
     """Measures a localiser by the normalised mean error over the landmarks of each face.
 
     Faces are cropped as in training, around their box or their landmarks, without augmentation. Every visible landmark
-    counts that the model has a vertex for. Photographs that cannot be read are left out, logged, and listed.
+    counts that the model has a vertex for. Photographs or labels that are damaged are left out, logged, and listed.
 
     Args:
         localiser: images (B, 3, H, W) in 0..1 -> theta (B, 6 + K); on ``device``.
@@ -107,7 +107,8 @@ def evaluate(
         step: told the name of each face that is done.
 
     Raises:
-        ValueError: the source has no landmarks, or others than asked for; nothing in it can be read, or measured.
+        ValueError: the source has no landmarks, or others than asked for; nothing in it can be read, or measured; an
+            answer to a labelled face is not finite.
 
     Source: the protocol of AFLW2000-3D, Zhu et al. 2016; docs/training.md#evaluation.
 
@@ -127,7 +128,7 @@ def evaluate(
     objective = Objective(model, ObjectiveConfig(), landmark_set).to(device)
     stream = evaluation_stream(source, image_size, landmark_set, face_size=face_size)
     start = None if untrained is None else untrained.to(objective.mean)
-    measured = _Measured(objective, start)
+    measured = _Measured(objective, start, source.left_out)
     answers = _answers(localiser, objective, stream, batch_size, workers, amp)
     for answer in answers:
         measured.add(answer)
@@ -155,8 +156,8 @@ def _answers(
 class _Measured:
     """The answers so far."""
 
-    def __init__(self, objective: Objective, untrained: torch.Tensor | None) -> None:
-        self.objective = objective
+    def __init__(self, objective: Objective, untrained: torch.Tensor | None, left_out: Sequence[str]) -> None:
+        self.objective, self.left_out = objective, left_out
         self.start = None if untrained is None else objective.landmarks(untrained[None]).cpu()  # (1, L, 2)
         self.names: list[str] = []
         self.columns: dict[str, list[torch.Tensor]] = {}
@@ -186,23 +187,23 @@ class _Measured:
             errors=columns["error"].double().numpy(),
             theta=columns["theta"],
             untrained=None if untrained is None else untrained.double().numpy(),
-            damaged=tuple(self.damage.messages),
+            damaged=(*self.left_out, *self.damage.messages),
         )
 
 
 def _figures(errors: Array, yaw: Array) -> dict[str, Any]:
     """What papers print, as fractions."""
     binned = binned_by_yaw(errors, yaw)
-    finite = errors[np.isfinite(errors)]
+    measured = errors[~np.isnan(errors)]
     return {
         "mean_of_bins": _number(binned.mean_of_bins),
         "mean": _number(binned.mean),
-        "median": _number(float(np.median(finite))) if len(finite) else None,
+        "median": _number(float(np.median(measured))) if len(measured) else None,
         "bins": [
             {"yaw": list(limits), "mean": _number(mean), "count": count}
             for limits, mean, count in zip(YAW_BINS, binned.bins, binned.counts, strict=True)
         ],
-        "count": len(finite),
+        "count": len(measured),
         "curve": {"limits": CURVE_LIMITS.round(6).tolist(), "share": cumulative_error(errors, CURVE_LIMITS).tolist()},
     }
 

@@ -24,7 +24,8 @@ def normalised_mean_error(points: torch.Tensor, target: torch.Tensor, visible: t
         visible: (B, L) bool or weights: what counts where it is not 0.
 
     Returns:
-        (B,) fractions: 0.05 is 5 %. NaN for a face with no visible landmark, or whose box has no area.
+        (B,) fractions: 0.05 is 5 %. NaN for a face with no visible landmark, or whose box has no area; infinity where
+        a point that counts is not finite.
 
     The same for faces that are moved, scaled or mirrored together with their labels; a rotation changes their box.
 
@@ -41,8 +42,8 @@ def normalised_mean_error(points: torch.Tensor, target: torch.Tensor, visible: t
     low = target.where(counts[..., None], torch.inf).amin(dim=1)
     area = (high - low).prod(dim=1)
     usable = counts.any(dim=1) & (area > 0)
-    error: torch.Tensor = (distance / area.clamp(min=0).sqrt()).where(usable, torch.nan)
-    return error
+    error: torch.Tensor = (distance / area.clamp(min=0).sqrt()).nan_to_num(nan=torch.inf, posinf=torch.inf)
+    return error.where(usable, torch.nan)
 
 
 class BinnedError(NamedTuple):
@@ -62,7 +63,7 @@ def binned_by_yaw(errors: Array, yaw: Array) -> BinnedError:
         0.06
     """
     errors, turn = np.asarray(errors, dtype=np.float64), np.abs(np.asarray(yaw, dtype=np.float64))
-    usable = np.isfinite(errors)
+    usable = ~np.isnan(errors)
     members = [
         usable & (turn <= high) & ((turn >= low) if number == 0 else (turn > low))
         for number, (low, high) in enumerate(YAW_BINS)

@@ -10,6 +10,7 @@ from torch import nn
 
 from stn3dmm.data.stream import FaceBatch
 from stn3dmm.evaluation.metrics import normalised_mean_error
+from stn3dmm.localiser.head import NOT_FINITE
 from stn3dmm.objective import Objective
 
 
@@ -25,7 +26,11 @@ class Prediction(NamedTuple):
 def predictions(
     localiser: nn.Module, objective: Objective, batches: Iterable[FaceBatch], amp: str = "none"
 ) -> Iterator[Prediction]:
-    """The answers to all batches; the localiser is put in evaluation mode, and back afterwards."""
+    """The answers to all batches; the localiser is put in evaluation mode, and back afterwards.
+
+    Raises:
+        ValueError: an answer to a labelled face is not finite.
+    """
     device, dtype = objective.mean.device, objective.mean.dtype
     trains = localiser.training
     localiser.eval()
@@ -39,14 +44,21 @@ def predictions(
                 theta = theta.to(dtype)
                 landmarks = objective.landmarks(theta)
                 seen = (moved.visible != 0) & objective.exists
-                error = normalised_mean_error(landmarks, moved.landmarks.to(dtype), seen)
-                yield Prediction(batch, theta.cpu(), landmarks.cpu(), error.cpu())
+                error = normalised_mean_error(landmarks, moved.landmarks.to(dtype), seen).cpu()
+                broken = error.isinf().nonzero()
+                if len(broken):
+                    raise ValueError(f"{batch.name[int(broken[0])]}: {NOT_FINITE}")
+                yield Prediction(batch, theta.cpu(), landmarks.cpu(), error)
     finally:
         localiser.train(trains)
 
 
 def mean_error(localiser: nn.Module, objective: Objective, batches: Iterable[FaceBatch], amp: str = "none") -> float:
-    """The normalised mean error over all faces that have landmarks, a fraction; nan if none has."""
+    """The normalised mean error over all faces that have landmarks, a fraction; nan if none has.
+
+    Raises:
+        ValueError: an answer to a labelled face is not finite.
+    """
     answers = predictions(localiser, objective, batches, amp)
     errors = torch.cat([answer.error for answer in answers] or [torch.zeros(0)])
-    return float(errors[errors.isfinite()].mean())
+    return float(errors.nanmean())

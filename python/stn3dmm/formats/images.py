@@ -7,12 +7,23 @@ import warnings
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from stn3dmm.files import atomic_path, existing_file
 
 # A photograph beyond this is a mistake or an attack. Pillow's own limit, 2 * Image.MAX_IMAGE_PIXELS, is higher.
 MAXIMUM_PIXELS = 150_000_000
+# What turns a picture upright, by its EXIF orientation. Pillow's exif_transpose would write the EXIF data anew too, and
+# fails where some of it is damaged.
+UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 SIXTEEN_BIT_FORMATS = ("PNG", "PPM")  # whose 16 bits Pillow may deliver as mode "I", 0..65535
 
 
@@ -38,10 +49,12 @@ def read_image(path: str | os.PathLike[str]) -> npt.NDArray[np.uint8]:
     except Image.DecompressionBombError:
         limit = MAXIMUM_PIXELS // 1_000_000
         raise ValueError(f"{file}: more than {limit} million pixels; scale it down first.") from None
-    except (OSError, SyntaxError) as error:  # Pillow reports damage as either
-        raise ValueError(f"{file}: a damaged picture ({error}).") from error
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from error
+    except MemoryError:
+        raise
+    except Exception as error:  # Pillow reports damage as whatever its readers stumble over
+        raise ValueError(f"{file}: a damaged picture ({str(error) or type(error).__name__}).") from error
 
 
 def as_rgb(picture: Image.Image) -> npt.NDArray[np.uint8]:
@@ -52,7 +65,9 @@ def as_rgb(picture: Image.Image) -> npt.NDArray[np.uint8]:
     Raises:
         ValueError: floating values outside 0..1; 32-bit integers.
     """
-    upright = ImageOps.exif_transpose(picture)
+    picture.load()  # which turns TIFF pictures by itself
+    method = UPRIGHT.get(picture.getexif().get(ExifTags.Base.Orientation, 1))
+    upright = picture if method is None else picture.transpose(method)
     if upright.mode.startswith("I;16") or (upright.mode == "I" and picture.format in SIXTEEN_BIT_FORMATS):
         return _scaled_grey(upright, 65535.0)
     if upright.mode == "F":

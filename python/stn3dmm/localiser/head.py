@@ -12,6 +12,7 @@ from stn3dmm.morphable_model import MorphableModel
 
 FACE_SIZE = 0.75  # longer side of the mean face's box, in shorter sides of the image
 POSE = 6  # entries of theta before alpha
+NOT_FINITE = "the localiser's answer is not finite; are its weights those of a sound training?"
 ROTATION_STEP = 0.5  # radians
 TRANSLATION_STEP = 1 / 8  # shorter sides of the image
 LOG_SCALE_STEP = 0.25

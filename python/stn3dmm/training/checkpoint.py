@@ -8,9 +8,10 @@ import io
 import os
 import pickle
 import shutil
+import textwrap
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import torch
@@ -25,6 +26,8 @@ __all__ = ["Checkpoint", "fingerprint", "load_checkpoint", "save_checkpoint"]
 
 FILE_VERSION = 1
 LAST, PREVIOUS, BEST = "last.pt", "previous.pt", "best.pt"
+CONTENT = ("config", "model_source", "model_fingerprint", "mode_names", "step", "localiser", "training")
+LONGEST_REASON = 160  # characters
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -38,6 +41,7 @@ class Checkpoint:
     step: int  # steps done; the next batch of the stream has this number
     localiser: dict[str, torch.Tensor]
     training: dict[str, Any] = dataclasses.field(default_factory=dict)  # the optimiser's state, the best score
+    file: Path | None = None  # that it was read from
 
     def load_model(self, path: str | os.PathLike[str] | None = None) -> MorphableModel:
         """The model that the localiser was trained for: from ``path``, else from where it was when it was trained.
@@ -49,7 +53,7 @@ class Checkpoint:
         from stn3dmm.embedded import embedded_model
 
         place = self.config.model if path is None else path
-        if place and path is None and not Path(place).exists():
+        if place and not Path(place).exists():
             raise FileNotFoundError(f"{place}: no such file; expected the model of this checkpoint. Name it: --model.")
         model = load_model(place) if place else embedded_model()
         self.check_model(model)
@@ -57,28 +61,44 @@ class Checkpoint:
 
     def check_model(self, model: MorphableModel) -> None:
         """ValueError unless the localiser answers with parameters of this model."""
+        other = "another of that name" if model.source == self.model_source else model.source
         if model.mode_count != len(self.mode_names):
             raise ValueError(
                 f"the checkpoint's localiser has {len(self.mode_names)} modes ({self.model_source}), the model "
-                f"{model.mode_count} ({model.source}); choose the model it was trained with by --model."
+                f"{model.mode_count} ({other}); choose the model it was trained with by --model."
             )
         if fingerprint(model) != self.model_fingerprint:
             raise ValueError(
                 f"the checkpoint was trained with other shapes or landmarks ({self.model_source}) than this model's "
-                f"({model.source}); choose the model it was trained with by --model."
+                f"({other}); choose the model it was trained with by --model."
             )
 
     def build(self, model: MorphableModel) -> Localiser:
         """The trained localiser, in evaluation mode.
 
         Raises:
-            ValueError: another model.
+            ValueError: another model, or weights that are not those of such a localiser.
         """
         self.check_model(model)
         config = dataclasses.replace(self.config.localiser, weights=None)
         localiser = build_localiser(config, model, self.config.data.image_size)
-        localiser.load_state_dict(self.localiser)
+        self.restore(localiser)
         return localiser.eval()
+
+    def restore(self, localiser: Localiser) -> None:
+        """Gives a localiser the weights of this one.
+
+        Raises:
+            ValueError: they are of another localiser.
+        """
+        try:
+            localiser.load_state_dict(self.localiser)
+        except RuntimeError as error:
+            reason = textwrap.shorten(str(error).partition("\n")[2], LONGEST_REASON).rstrip(". ")
+            raise ValueError(
+                f"{self.file or 'the checkpoint'}: its weights are not those of the localiser that its settings "
+                f"describe ({reason}); take another checkpoint of the run."
+            ) from error
 
 
 def fingerprint(model: MorphableModel) -> str:
@@ -100,15 +120,10 @@ def save_checkpoint(path: str | os.PathLike[str], checkpoint: Checkpoint) -> Non
         OSError: no permission, or no space left; nothing has changed then.
     """
     file = Path(path)
-    content = {
+    content = {name: getattr(checkpoint, name) for name in CONTENT} | {
         "version": FILE_VERSION,
         "config": to_dict(checkpoint.config),
-        "model_source": checkpoint.model_source,
-        "model_fingerprint": checkpoint.model_fingerprint,
         "mode_names": list(checkpoint.mode_names),
-        "step": checkpoint.step,
-        "localiser": checkpoint.localiser,
-        "training": checkpoint.training,
     }
     # PyTorch turns a full disk into an error of its own; Python's writing says which it is.
     buffer = io.BytesIO()
@@ -138,16 +153,36 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: something else, damaged, or newer than this program; it names the previous one if there is one.
+        OSError: it cannot be read.
+        ValueError: something else, damaged, or newer than this program; where it is damaged, the previous one is named
+            if there is one.
     """
     place = Path(path)
     file = existing_file(place / LAST if place.is_dir() else place, "a checkpoint of 'stn3dmm train' (.pt)")
+    with file.open("rb") as stream:  # a file that may not be read is not a damaged one
+        try:
+            content = _content(stream)
+        except Exception as error:  # zip, pickle and missing keys each raise their own
+            unsafe = isinstance(error, pickle.UnpicklingError)
+            reason = "it holds more than tensors, numbers and names" if unsafe else str(error).split("\n")[0]
+            raise ValueError(f"{file}: not a whole checkpoint ({reason.rstrip('.')}).{_remedy(file)}") from error
     try:
-        return _read(file)
-    except Exception as error:  # zip, pickle and missing keys each raise their own
-        unsafe = isinstance(error, pickle.UnpicklingError)
-        reason = "it holds more than tensors, numbers and names" if unsafe else str(error).split("\n")[0].rstrip(".")
-        raise ValueError(f"{file}: not a whole checkpoint ({reason}).{_remedy(file)}") from error
+        if int(content["version"]) > FILE_VERSION:
+            raise ValueError(f"its file version is {content['version']}")
+        config = from_dict(content["config"], "its settings")
+    except ValueError as error:
+        reason = str(error).rstrip(".")
+        raise ValueError(f"{file}: of another version of stn3dmm-cuda ({reason}); upgrade this one.") from error
+    return Checkpoint(
+        config=config,
+        model_source=str(content["model_source"]),
+        model_fingerprint=str(content["model_fingerprint"]),
+        mode_names=tuple(str(name) for name in content["mode_names"]),
+        step=int(content["step"]),
+        localiser=content["localiser"],
+        training=content["training"],
+        file=file,
+    )
 
 
 def _remedy(file: Path) -> str:
@@ -157,23 +192,18 @@ def _remedy(file: Path) -> str:
     return ""
 
 
-def _read(file: Path) -> Checkpoint:
-    if not zipfile.is_zipfile(file):
+def _content(stream: IO[bytes]) -> dict[str, Any]:
+    """What is in a file, if it is a whole checkpoint."""
+    if not zipfile.is_zipfile(stream):
         raise ValueError("not a file of torch.save")
-    with zipfile.ZipFile(file) as archive:
+    with zipfile.ZipFile(stream) as archive:
         if (damaged := archive.testzip()) is not None:
             raise ValueError(f"its part {damaged} is damaged")
-    content = torch.load(file, map_location="cpu", weights_only=True)
+    stream.seek(0)
+    content = torch.load(stream, map_location="cpu", weights_only=True)
     if not isinstance(content, dict) or "model_fingerprint" not in content:
         raise ValueError("not a checkpoint of this program")
-    if int(content["version"]) > FILE_VERSION:
-        raise ValueError("it is newer than this program; upgrade stn3dmm-cuda")
-    return Checkpoint(
-        config=from_dict(content["config"]),
-        model_source=str(content["model_source"]),
-        model_fingerprint=str(content["model_fingerprint"]),
-        mode_names=tuple(str(name) for name in content["mode_names"]),
-        step=int(content["step"]),
-        localiser=content["localiser"],
-        training=content["training"],
-    )
+    missing = [name for name in CONTENT if name not in content]
+    if missing and content.get("version") == FILE_VERSION:
+        raise ValueError(f"it lacks {missing[0]!r}")
+    return content

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 import os
 import sys
@@ -14,7 +15,8 @@ import tomli_w
 from stn3dmm.data.augmentation import AugmentationConfig
 from stn3dmm.files import existing_file, write_text
 from stn3dmm.localiser import LocaliserConfig
-from stn3dmm.objective import ObjectiveConfig
+from stn3dmm.objective import WEIGHTS, ObjectiveConfig, weighs
+from stn3dmm.training.sources import SourceConfig, absolute, held_out
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -37,7 +39,6 @@ __all__ = [
 AMP = ("none", "bf16")
 OPTIMISERS = ("adamw", "sgd")
 SCHEDULES = ("cosine", "step", "constant")
-Option = bool | int | float | str | list[int] | list[float]
 PAIRS = ("none", "mirror", "identity", "both")
 
 
@@ -55,20 +56,11 @@ def _at_least(section: object, smallest: float, *names: str) -> None:
 
 
 @dataclasses.dataclass(frozen=True)
-class SourceConfig:
-    """One data set."""
-
-    kind: str  # what `stn3dmm.data.sources.open_source` knows: "300w-lp", "aflw", "folder", "synthetic", ...
-    path: str = ""  # its file or folder
-    options: dict[str, Option] = dataclasses.field(default_factory=dict)  # of its kind
-
-
-@dataclasses.dataclass(frozen=True)
 class DataConfig:
     """The faces to train on and to validate with."""
 
     sources: tuple[SourceConfig, ...] = (SourceConfig("synthetic"),)
-    validation: tuple[SourceConfig, ...] = ()  # none: the last checkpoint counts as the best
+    validation: tuple[SourceConfig, ...] = ()  # none of the sources; empty: the last checkpoint counts as the best
     image_size: tuple[int, int] = (224, 224)  # (H, W) pixels of the crops
     landmark_set: str = "ibug68"  # or "aflw21": what the labels are; photographs without labels may be among them
     pairs: str = "mirror"  # "none", "mirror" (each image and its mirror image), "identity" (two views), "both"
@@ -86,6 +78,13 @@ class DataConfig:
             raise ValueError(f"data.labelled must lie in 0..1; got {self.labelled}.")
         if not self.sources:
             raise ValueError("data.sources is empty; name at least one data set.")
+        object.__setattr__(self, "validation", tuple(held_out(source, self.sources) for source in self.validation))
+        for source in self.validation:
+            if any(source.same_faces(other) for other in self.sources):
+                raise ValueError(
+                    f"data.validation has the faces of data.sources ({source.kind} {source.path or source.options}); "
+                    "name others, or synthetic ones of another seed (options.seed)."
+                )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -156,10 +155,27 @@ class TrainConfig:
     run: RunConfig = dataclasses.field(default_factory=RunConfig)
 
     def __post_init__(self) -> None:
-        if self.data.pairs == "none" and self.objective.siamese != 0:
+        if self.data.pairs == "none" and weighs(self.objective.siamese):
             raise ValueError("objective.siamese compares pairs of images; set data.pairs, or objective.siamese = 0.")
         if self.data.pairs in ("identity", "both") and self.run.batch_size % 2:
             raise ValueError(f"run.batch_size must be even for pairs of one identity; got {self.run.batch_size}.")
+        if not any(weighs(getattr(self.objective, name)) for name in WEIGHTS):
+            raise ValueError(f"every weight of the objective is 0; set one of objective.{', '.join(WEIGHTS)}.")
+
+    def resolved(self) -> TrainConfig:
+        """With whole paths, as seen from the working folder, so that it holds in any other."""
+        weights = self.localiser.weights
+        return dataclasses.replace(
+            self,
+            model=absolute(self.model),
+            start=absolute(self.start),
+            data=dataclasses.replace(
+                self.data,
+                sources=tuple(source.resolved() for source in self.data.sources),
+                validation=tuple(source.resolved() for source in self.data.validation),
+            ),
+            localiser=dataclasses.replace(self.localiser, weights=None if weights is None else absolute(weights)),
+        )
 
 
 SECTIONS = (SourceConfig, DataConfig, LocaliserConfig, ObjectiveConfig, OptimiserConfig, ScheduleConfig, RunConfig)
@@ -175,11 +191,12 @@ def from_dict(content: dict[str, Any], where: str = "the configuration") -> Trai
         ValueError: a name that is none of the configuration's, a value of another type or out of range.
     """
     try:
-        return _READER.validate_python(content)
+        # As JSON, where strictness still takes an array for a tuple, but neither true for 1 nor "3" for 3.
+        return _READER.validate_json(json.dumps(content, default=str), strict=True)
     except pydantic.ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"] if not str(part).startswith(("function", "float", "tuple")))
-        reason = first["msg"].removeprefix("Value error, ").rstrip(".")
+        reason = first["msg"].removeprefix("Value error, ").rstrip(".").replace("an object", "a table")
         got = "" if first["type"] in ("value_error", "missing") else f"; got {first['input']!r}"
         if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
             raise ValueError(f"{where}: there is no setting {place!r}; see docs/training.md for all.") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from typing import Literal, cast
 
@@ -14,7 +15,7 @@ from stn3dmm.data.sources.partly_labelled import PartlyLabelled
 from stn3dmm.data.sources.pooled import PooledFaces
 from stn3dmm.data.stream import DamageReport, FaceBatch, FaceStream, evaluation_stream, loader
 from stn3dmm.evaluation.predict import mean_error
-from stn3dmm.objective import Objective
+from stn3dmm.objective import Objective, weighs
 from stn3dmm.training.config import DataConfig, SourceConfig, TrainConfig
 from stn3dmm.training.devices import Place
 
@@ -27,22 +28,29 @@ class TrainingData:
     Args:
         config: the run's.
         place: this process; each takes its equal part of every batch.
+        landmark_set: of the labels; None: none are asked for.
 
     Raises:
-        ValueError: a data set that is empty, damaged or labelled with other landmarks, a batch that does not go into
-            equal parts.
+        ValueError: a data set that is empty, damaged or labelled with other landmarks, or not at all where labels are
+            needed; a batch that does not go into equal parts.
         OSError: a data set that is not there.
     """
 
-    def __init__(self, config: TrainConfig, place: Place) -> None:
+    def __init__(self, config: TrainConfig, place: Place, landmark_set: str | None) -> None:
         self.config, self.place = config, place
         source = opened(config.data.sources, config.data)
+        if weighs(config.objective.landmark) and (source.landmark_set is None or config.data.labelled == 0):
+            raise ValueError(
+                "the landmark loss has no labels to learn from; name a labelled data set, or set "
+                "objective.landmark = 0 and objective.symmetry or objective.siamese."
+            )
+        self.faces = len(source)
         if config.data.labelled < 1:
             source = PartlyLabelled(source, config.data.labelled, config.run.seed)
         self._stream = FaceStream(
             source,
             config.data.image_size,
-            config.data.landmark_set,
+            landmark_set,
             augmentation=config.data.augmentation,
             pairs="identity" if config.data.pairs in ("identity", "both") else "none",
             seed=config.run.seed,
@@ -51,10 +59,13 @@ class TrainingData:
         )
         self.validates = bool(config.data.validation)
         if self.validates:
+            measured = opened(config.data.validation, config.data)
+            if measured.landmark_set is None:
+                raise ValueError("data.validation has no landmarks to measure by; name a labelled data set, or none.")
             self._validation = evaluation_stream(
-                opened(config.data.validation, config.data),
+                measured,
                 config.data.image_size,
-                config.data.landmark_set,
+                landmark_set,
                 on_damage=_on_damage(config.data),
                 face_size=config.localiser.face_size,
             )
@@ -78,13 +89,24 @@ class TrainingData:
             yield batch
 
     def error(self, localiser: nn.Module, objective: Objective) -> float:
-        """The normalised mean error on the validation faces, computed by the process that leads."""
+        """The normalised mean error on the validation faces, computed by the process that leads.
+
+        Raises:
+            ValueError: none of them has a landmark that could be measured.
+        """
         error = 0.0
         if self.place.leads:
             size = self.config.run.batch_size
-            batches = loader(self._validation, size, 0, -(-len(self._validation) // size))
+            last, workers = -(-len(self._validation) // size), self.config.data.workers
+            batches = loader(self._validation, size, 0, last, workers=workers)
             error = mean_error(localiser, objective, self._noted(_loaded(batches)), self.config.run.amp)
-        return float(self.place.from_leader(error))
+        error = float(self.place.from_leader(error))
+        if math.isnan(error):
+            raise ValueError(
+                f"data.validation measures nothing: none of its {len(self._validation)} faces can be read and has "
+                "visible landmarks of the model."
+            )
+        return error
 
     def _noted(self, batches: Iterable[FaceBatch]) -> Iterator[FaceBatch]:
         for batch in batches:

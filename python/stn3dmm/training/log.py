@@ -27,14 +27,13 @@ class TrainingLog:
         self.path = folder / LOG
         kept = [line for line in _lines(self.path) if line["step"] <= first]
         write_text(self.path, "".join(json.dumps(line) + "\n" for line in kept))
-        self._file = self.path.open("a", encoding="utf-8")
         self._board = _tensorboard(folder, first)
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
         """A line: what is not finite becomes null."""
         line = {name: value if math.isfinite(value) else None for name, value in values.items()}
-        self._file.write(json.dumps({"step": step, **line}) + "\n")
-        self._file.flush()
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"step": step, **line}) + "\n")
         if self._board is not None:
             for name, value in values.items():
                 if math.isfinite(value):
@@ -42,7 +41,6 @@ class TrainingLog:
 
     def close(self) -> None:
         """Ends the log."""
-        self._file.close()
         if self._board is not None:
             self._board.close()
 
@@ -71,4 +69,4 @@ def _tensorboard(folder: Path, first: int) -> Any:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         return None
-    return SummaryWriter(folder / "tensorboard", purge_step=first)
+    return SummaryWriter(folder / "tensorboard", purge_step=first + 1)  # the first step that is hidden

@@ -40,7 +40,8 @@ def train(
     Args:
         config: what to do; docs/training.md.
         folder: where; it must not hold another run.
-        resume: the checkpoint to go on from, made with ``config`` but for the number of steps.
+        resume: the checkpoint to go on from, made with ``config`` but for the number of steps and for where the model
+            and the data are.
         device: "auto", "cpu", "cuda" or "cuda:N".
         watch: told now and then how the run stands, in the process that leads.
 
@@ -52,32 +53,37 @@ def train(
             a run already.
         OSError: files that cannot be read or written.
     """
+    config = config.resolved()
     run = config.run
-    with placed(device) as place, Record(folder, config, place, watch, resume) as record:
+    with placed(device) as place:
+        record = Record(folder, config, place, watch, resume)
         state = TrainingState(config, place, resume)
-        data = TrainingData(config, place)
-        objective = Objective(state.model, config.objective, config.data.landmark_set).to(place.device)
+        data = TrainingData(config, place, state.landmark_set)
+        state.learns_from(data.faces)
+        objective = Objective(state.model, config.objective, state.landmark_set).to(place.device)
         if run.compile:
             state.localiser.compile()
         localiser = place.distributed(state.localiser)
-        for batch in record.timed(data.batches(state.step)):
-            state.seed()
-            faces, pairs = paired(batch.to(place.device), config.data.pairs, config.data.landmark_set)
-            state.optimiser.zero_grad(set_to_none=True)
-            terms = training_step(localiser, objective, faces, pairs, state.step / run.steps, run.amp)
-            norm = clipped(state.localiser, config.optimiser.clip)
-            state.optimiser.step()
-            state.schedule.step()
-            state.step += 1
-            if data.validates and state.due(run.validate_every):
-                record.validated(state, data.error(state.localiser, objective))
-            if state.due(run.log_every):
-                record.log(state, terms, norm)
-            if run.sample_every and state.due(run.sample_every):
-                record.draw(state, objective, faces)
-            if state.due(run.checkpoint_every):
-                record.keep(state, terms, norm)
-        record.finished(data.validates)
+        with record:
+            for batch in record.timed(data.batches(state.step)):
+                state.seed()
+                faces, pairs = paired(batch.to(place.device), config.data.pairs, state.landmark_set)
+                state.optimiser.zero_grad(set_to_none=True)
+                terms = training_step(localiser, objective, faces, pairs, state.step / run.steps, run.amp)
+                norm = clipped(state.localiser, config.optimiser.clip)
+                state.optimiser.step()
+                state.schedule.step()
+                state.step += 1
+                if data.validates and state.due(run.validate_every):
+                    record.check(state, terms, norm)
+                    record.validated(state, data.error(state.localiser, objective))
+                if state.due(run.log_every):
+                    record.log(state, terms, norm)
+                if run.sample_every and state.due(run.sample_every):
+                    record.draw(state, objective, faces)
+                if state.due(run.checkpoint_every):
+                    record.keep(state, terms, norm)
+            record.finished(data.validates)
     return Path(folder) / BEST
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import time
@@ -37,7 +38,7 @@ class Progress(NamedTuple):
 
 
 class Record:
-    """The folder of a run.
+    """The folder of a run; nothing in it changes before the run begins, as a context.
 
     Args:
         folder: where.
@@ -69,11 +70,27 @@ class Record:
                 f"{self.folder / LAST}: this folder holds a run; go on with it by --resume {self.folder}, or choose "
                 "another one by --output."
             )
-        if place.leads:
+        self._resume = resume
+
+    def __enter__(self) -> Record:
+        if self.place.leads:
             for leftover in self.folder.glob(f"{TEMPORARY}*"):  # of a run that was killed while it wrote
-                leftover.unlink()
-            write_config(self.folder / "config.toml", config)
-            self._log = TrainingLog(self.folder, 0 if resume is None else resume.step)
+                if leftover.is_file():
+                    leftover.unlink()
+            done = 0
+            if self._resume is not None:
+                done = self._resume.step
+                self._begin_from(self._resume)
+            write_config(self.folder / "config.toml", self.config)
+            self._log = TrainingLog(self.folder, done)
+        self._since = time.perf_counter()
+        return self
+
+    def _begin_from(self, checkpoint: Checkpoint) -> None:
+        """Puts what the run goes on from in last.pt's place: a damaged last.pt must not become previous.pt."""
+        last = self.folder / LAST
+        if checkpoint.file is not None and not (last.exists() and last.samefile(checkpoint.file)):
+            keep_as(checkpoint.file, last)
 
     def timed(self, batches: Iterable[FaceBatch]) -> Iterator[FaceBatch]:
         """The batches, the time that they take to come being measured."""
@@ -109,8 +126,13 @@ class Record:
         self._waited, self._images, self._since = 0.0, 0, now
         if self._log is not None:
             values = {name: value for name, value in progress._asdict().items() if isinstance(value, float)}
-            self._log.write(state.step, {**losses, **values})
+            with self._written(self._log.path):
+                self._log.write(state.step, {**losses, **values})
             self.watch(progress)
+
+    def check(self, state: TrainingState, terms: LossTerms, norm: torch.Tensor) -> None:
+        """ValueError if the losses or the gradients are not finite."""
+        self._losses(state, terms, norm)
 
     def validated(self, state: TrainingState, error: float) -> None:
         """Remembers an error; the best state so far is kept."""
@@ -118,7 +140,8 @@ class Record:
         if error < state.best:
             state.best = error
             if self.place.leads:
-                save_checkpoint(self.folder / BEST, state.checkpoint())
+                with self._written(self.folder / BEST):
+                    save_checkpoint(self.folder / BEST, state.checkpoint())
 
     def keep(self, state: TrainingState, terms: LossTerms, norm: torch.Tensor) -> None:
         """A checkpoint to go on from.
@@ -126,9 +149,10 @@ class Record:
         Raises:
             ValueError: the losses or the gradients are not finite.
         """
-        self._losses(state, terms, norm)
+        self.check(state, terms, norm)
         if self.place.leads:
-            save_checkpoint(self.folder / LAST, state.checkpoint())
+            with self._written(self.folder / LAST):
+                save_checkpoint(self.folder / LAST, state.checkpoint())
 
     def finished(self, validated: bool) -> None:
         """Ends the run; where nothing validates, its last state counts as the best."""
@@ -138,23 +162,36 @@ class Record:
     def draw(self, state: TrainingState, objective: Objective, faces: FaceBatch) -> None:
         """A picture of the first faces of the batch: mesh, texture and mask."""
         if self.place.leads:
-            write_samples(self.folder / "samples" / f"{state.step:07d}.png", state.localiser, objective, faces)
+            path = self.folder / "samples" / f"{state.step:07d}.png"
+            with self._written(path):
+                write_samples(path, state.localiser, objective, faces)
+
+    @contextlib.contextmanager
+    def _written(self, file: Path) -> Iterator[None]:
+        """An error that comes of writing a file names it, and says how to go on."""
+        try:
+            yield
+        except OSError as error:
+            if error.errno is None:  # a sentence of our own
+                raise
+            last = self.folder / LAST
+            remedy = f"go on from {last} with --resume {self.folder}" if last.exists() else "begin again"
+            told = f"{error.strerror}; once that is mended, {remedy}"
+            raise OSError(error.errno, told, error.filename or str(file)) from error
 
     def _losses(self, state: TrainingState, terms: LossTerms, norm: torch.Tensor) -> dict[str, float]:
         means = self.place.mean(torch.stack([term.detach() for term in terms])).tolist()
         losses = dict(zip(terms._fields, means, strict=True))
         if not (math.isfinite(losses["total"]) and math.isfinite(float(norm))):
+            computed = [name for name, term in terms._asdict().items() if term.requires_grad]
+            told = ", ".join(f"{name} {losses[name]:g}" for name in computed)
             kept = self.folder / LAST
-            told = ", ".join(f"{name} {value:g}" for name, value in losses.items())
             start = f" The last good state is {kept}." if kept.exists() else ""
             raise ValueError(
-                f"the losses or gradients of step {state.step} are not finite ({told}, gradient {float(norm):g}); "
-                f"lower optimiser.learning_rate, or set optimiser.clip.{start}"
+                f"the losses or gradients are not finite, as was seen at step {state.step} ({told}, gradient "
+                f"{float(norm):g}); lower optimiser.learning_rate, or set optimiser.clip.{start}"
             )
         return losses
-
-    def __enter__(self) -> Record:
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

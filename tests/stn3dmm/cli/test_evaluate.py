@@ -50,6 +50,13 @@ def test_evaluate_by_the_validation_faces(best, tmp_path):
     assert min(*one, *two) > 200
 
 
+def test_evaluate_by_synthetic_faces_takes_others_than_the_training(best):
+    small = ("--option", "length=2", "--option", "grid_shape=[40, 40]", "--json")
+    for chosen, seed in (((), 1), (("--option", "seed=0"), 0)):
+        (source,) = json.loads(run("evaluate", best, "--data", "synthetic", *small, *chosen))["data"]
+        assert source["options"]["seed"] == seed
+
+
 def test_evaluate_prints_a_table(best, tmp_path):
     text = run("evaluate", best, "--untrained", "--option", "length=3")
     assert "Normalised mean error, ibug68 (68 landmarks)" in text
@@ -60,13 +67,17 @@ def test_evaluate_prints_a_table(best, tmp_path):
 
 
 def test_evaluate_a_folder_and_leave_damage_out(best, labelled, tmp_path):
+    """Those that were left out when the data set was opened are listed first."""
     (labelled / "b.png").write_bytes((labelled / "b.png").read_bytes()[:500])
+    shutil.copy(labelled / "a.png", labelled / "d.png")
+    (labelled / "d.pts").write_text("no landmarks")
     result = invoke("evaluate", best, "--data", f"folder:{labelled}", "-o", tmp_path / "out", code=0)
-    assert "Left out: 1 damaged, 0 without visible landmarks." in result.stdout
+    assert "Left out: 2 damaged, 0 without visible landmarks." in result.stdout
     (evaluation,) = json.loads((tmp_path / "out" / "evaluation.json").read_text())["evaluations"]
     assert [Path(face["name"].split(" (")[0]).name for face in evaluation["faces"]] == ["a.png", "c.png"]
     assert [face["yaw"] for face in evaluation["faces"]] == [None, None]
-    assert "b.png: a damaged picture" in evaluation["damaged"][0]
+    assert "d.pts: not a .pts file" in evaluation["damaged"][0]
+    assert "b.png: a damaged picture" in evaluation["damaged"][1]
     assert evaluation["trained"]["count"] == 2
 
 
@@ -103,7 +114,8 @@ def test_evaluate_rejects_what_cannot_be_measured(best, labelled, tmp_path):
     assert "not a whole checkpoint" in complaint("evaluate", tmp_path / "damaged.pt")
 
 
-def test_evaluate_writes_all_files_or_none(best, tmp_path):
+def test_evaluate_knows_before_it_measures_what_cannot_be_written(best, tmp_path, monkeypatch):
+    monkeypatch.setattr("stn3dmm.evaluation.evaluate", lambda *arguments, **options: pytest.fail("it measured"))
     out = tmp_path / "out"
     (out / "worst.png").mkdir(parents=True)
     assert "worst.png: a folder; expected a file" in complaint("evaluate", best, "-o", out, "--option", "length=2")

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 
 import numpy as np
 import pytest
 import scipy.io
+import torch
 from PIL import Image
 from stn3dmm import cli
 from typer.testing import CliRunner
@@ -185,6 +187,37 @@ def test_a_bug_is_one_line_and_exit_code_1(monkeypatch, portrait, tmp_path):
     assert result.exit_code == 1
     assert "Traceback" in result.stderr
     assert "in fail" in result.stderr
+
+
+class Fatal(torch.utils.data.Dataset):
+    """What ends the process that reads it, as the system does where memory runs out."""
+
+    def __len__(self) -> int:
+        return 4
+
+    def __getitem__(self, index: int) -> int:
+        os.kill(os.getpid(), signal.SIGKILL)
+        return index
+
+
+def gpu_memory() -> None:
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB. GPU 0 has a total capacity of ...")
+
+
+@pytest.mark.parametrize(
+    ("lack", "message"),
+    [
+        (lambda: torch.empty(1 << 60), "out of memory; lower --batch-size"),
+        (lambda: np.empty(1 << 50, dtype=np.uint8), "out of memory; lower --batch-size"),
+        (gpu_memory, "out of memory; lower --batch-size"),
+        (lambda: list(torch.utils.data.DataLoader(Fatal(), num_workers=1)), "was killed, probably for want of memory"),
+    ],
+)
+def test_want_of_memory_is_no_bug(monkeypatch, portrait, tmp_path, lack, message):
+    monkeypatch.setattr("stn3dmm.formats.images.read_image", lambda path: lack())
+    (line,) = invoke("fit", portrait, "-o", tmp_path, code=1).stderr.splitlines()
+    assert message in line
+    assert "this is a bug" not in line
 
 
 def test_huge_and_floating_photographs(portrait, tmp_path):

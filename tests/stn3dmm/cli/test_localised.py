@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -13,6 +14,8 @@ import trimesh
 from PIL import Image
 from stn3dmm.fit_file import load_fit
 from stn3dmm.formats.images import read_image
+from stn3dmm.localised import trained_checkpoint
+from stn3dmm.training.checkpoint import load_checkpoint, save_checkpoint
 
 from .localiser_files import write_people, write_run
 from .test_cli import complaint, run
@@ -205,9 +208,52 @@ def test_checkpoints_that_do_not_fit(best, people, tmp_path):
     assert "none.csv: no such file" in told("-c", best, "-b", tmp_path / "none.csv")
 
 
-def test_landmarks_beside_that_are_damaged(best, people, tmp_path):
-    """They are not silently passed over: the face would be sought elsewhere."""
-    (people / "ann" / "0.pts").write_text("{\n1 2\n")
+@pytest.mark.parametrize(
+    ("points", "message"),
+    [
+        ("{\n1 2\n", "0.pts: not a .pts file"),
+        ("{\n" + "3 4\n5 6\n" * 9 + "}", "0.pts: 18 landmarks; expected 21 (AFLW) or 68 (iBUG)."),
+        ("{\n" + "nan nan\n" * 68 + "}", "0.png (0.pts): no landmark is given."),
+        ("{\n" + "7 7\n" * 68 + "}", "0.png (0.pts): all landmarks lie on one point"),
+        ("{\n" + "3 4\n" * 67 + "1e9 5\n}", "0.png (0.pts): landmark 68 at (1e+09, 4) lies far outside the photograph"),
+    ],
+    ids=["half", "eighteen", "none", "point", "far"],
+)
+def test_landmarks_beside_that_are_damaged(best, people, tmp_path, points, message):
+    """They are not silently passed over: the face would be sought elsewhere. The other photographs go on."""
+    (people / "ann" / "0.pts").write_text(points)
     result = invoke("flatten", people / "ann", "-c", best, "-o", tmp_path / "out")
-    assert "0.pts: not a .pts file" in result.stderr
+    (line,) = result.stderr.splitlines()
+    assert message in line
     assert len(result.stdout.splitlines()) == 3
+    assert len(names(tmp_path / "out")) == 6
+
+
+def test_a_box_that_cannot_be_right_is_that_of_one_photograph(best, people, tmp_path):
+    table = tmp_path / "boxes.csv"
+    table.write_text("file,x0,y0,x1,y1\n0,10,20,50,60\n1,0,0,1e9,1e9\n2,0,0,95,95\n")
+    result = invoke("flatten", people / "ann", "-c", best, "-b", table, "-o", tmp_path / "out")
+    (line,) = result.stderr.splitlines()
+    assert line == "stn3dmm: 1.png: the box (0, 0, 1e+09, 1e+09) reaches far outside the photograph of 96 x 96 pixels."
+    assert len(names(tmp_path / "out")) == 6
+    gallery = invoke("average", people, "-c", best, "-b", table, "-o", tmp_path / "gallery")
+    assert "ann: 2 photographs (1 left out), " in gallery.stdout
+
+
+def test_folder_of_a_run_stands_for_its_best(best, people, tmp_path):
+    run_folder = tmp_path / "run"
+    shutil.copytree(best.parent, run_folder)
+    shutil.copy(best, run_folder / "last.pt")
+    with_last = load_checkpoint(run_folder / "last.pt")
+    head = {name: value + 0.5 if name.endswith("linear.bias") else value for name, value in with_last.localiser.items()}
+    save_checkpoint(run_folder / "last.pt", dataclasses.replace(with_last, localiser=head, step=9))
+    run("flatten", people / "bob", "-c", run_folder, "-o", tmp_path / "out")
+    run("flatten", people / "bob", "-c", best, "-o", tmp_path / "best")
+    first, expected = (load_fit(tmp_path / name / "0_fit.json").theta for name in ("out", "best"))
+    assert (first == expected).all()
+    assert trained_checkpoint(run_folder).step == 7
+    assert json.loads(run("evaluate", run_folder, "--option", "length=2", "--json"))["step"] == 7
+    (run_folder / "best.pt").unlink()
+    assert trained_checkpoint(run_folder).step == 9
+    run("flatten", people / "bob", "-c", run_folder, "-o", tmp_path / "last")
+    assert abs(load_fit(tmp_path / "last" / "0_fit.json").theta - expected).max() > 0.1

@@ -17,6 +17,8 @@ FINE = 8  # times finer than the photograph, so that the discs are where they sh
 class ListedFaces:
     """Faces given as a list; those whose numbers are in ``damaged`` cannot be read."""
 
+    left_out: Sequence[str] = ()
+
     def __init__(
         self,
         faces: list[Face],

@@ -80,7 +80,7 @@ def test_ranges():
 
 
 def augment_affine(face, base, number):
-    small = dataclasses.replace(face, image=face.image[:2, :2])  # only the geometry matters
+    small = dataclasses.replace(face, image=face.image[:70, :80])  # only the geometry matters
     return augment(small, base, SMALL, "aflw21", GEOMETRY, Draws(0, number)).affine
 
 

@@ -124,8 +124,17 @@ IMAGE, POINTS, SEEN = np.zeros((8, 8, 3), dtype=np.uint8), np.zeros((21, 2)), np
         ((IMAGE, POINTS * np.nan, SEEN, None), "landmark 1 is visible but its coordinates are not finite"),
         ((IMAGE, None, None, (3.0, 0.0, 3.0, 5.0)), "the box must be"),
         ((IMAGE, None, None, (3.0, 0.0, np.inf, 5.0)), "the box must be"),
+        ((IMAGE, None, None, (-9.0, 0.0, 5.0, 5.0)), r"the box \(-9, 0, 5, 5\) reaches far outside .* of 8 x 8 pixels"),
+        ((IMAGE, None, None, (3.0, 0.0, 5.0, 16.0)), r"the box \(3, 0, 5, 16\) reaches far outside"),
+        ((IMAGE, POINTS + 16, SEEN, None), r"landmark 1 at \(16, 16\) lies far outside"),
     ],
 )
 def test_face_rejects(fields, message):
     with pytest.raises(ValueError, match=rf"who\.png: .*{message}"):
         Face(*fields, identity=-1, yaw=None, name="who.png")
+
+
+def test_face_may_reach_beyond_its_photograph():
+    """By as much as the photograph is large; where a landmark is that is not visible does not matter."""
+    for points, visible in ((POINTS + 15, SEEN), (POINTS - 8, SEEN), (POINTS + 99, ~SEEN), (POINTS * np.nan, ~SEEN)):
+        Face(IMAGE, points, visible, (-8.0, -8.0, 15.0, 15.0), identity=-1, yaw=None, name="who.png")

@@ -7,19 +7,21 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 from stn3dmm.data.faces import Face
-from stn3dmm.data.sources import SyntheticSource
+from stn3dmm.data.sources import JoinedFaces, SyntheticSource
 from stn3dmm.data.sources.partly_labelled import PartlyLabelled
 from stn3dmm.data.sources.pooled import PooledFaces
+from stn3dmm.data.stream import FaceStream, evaluation_stream
 from stn3dmm.data.synthetic import SyntheticConfig
 
 
 class Counted:
-    """Twenty grey photographs that know how often they were read; the one at ``damaged`` cannot be."""
+    """Twenty grey photographs that know how often they were read; those at ``damaged`` cannot be."""
 
     landmark_set = "aflw21"
+    left_out = ("photograph 20: no landmark is given.",)
 
-    def __init__(self, damaged: int = -1) -> None:
-        self.reads, self.damaged = 0, damaged
+    def __init__(self, damaged: Sequence[int] = ()) -> None:
+        self.reads, self.damaged = 0, set(damaged)
 
     def __len__(self) -> int:
         return 20
@@ -30,11 +32,11 @@ class Counted:
 
     def faces(self, indices: Sequence[int]) -> list[Face]:
         self.reads += len(indices)
-        if self.damaged in indices:
-            raise ValueError(f"photograph {self.damaged}: a damaged picture.")
+        for index in self.damaged.intersection(indices):
+            raise ValueError(f"photograph {index}: a damaged picture.")
         return [
             Face(
-                image=np.full((8, 8, 3), index, dtype=np.uint8),
+                image=np.full((32, 32, 3), index, dtype=np.uint8),
                 landmarks=np.full((21, 2), index) + np.arange(42).reshape(21, 2) % 5,
                 visible=np.ones(21, dtype=bool),
                 box=None,
@@ -68,9 +70,26 @@ def test_pooled_faces_are_read_once() -> None:
     assert source.reads == 20
 
 
-def test_pooled_faces_name_what_is_damaged() -> None:
+@pytest.mark.parametrize("workers", [0, 2])
+def test_pooled_faces_keep_what_is_damaged_as_the_source_does(workers: int) -> None:
+    """A stream skips it or stops at it, whether the faces are in memory or not."""
+    pooled = PooledFaces(Counted(damaged=[7, 18]), workers)
+    assert len(pooled) == 20
+    assert [face.name for face in pooled.faces([6, 8])] == ["6", "8"]
+    for _ in range(2):
+        with pytest.raises(ValueError, match=r"^photograph 7: a damaged picture\.$"):
+            pooled.faces([6, 7])
+    evaluation = evaluation_stream(pooled, (8, 8), "aflw21").__getitems__(range(20))
+    damage = {int(sample.number): sample.damage for sample in evaluation if sample.damage}
+    assert damage == {7: "photograph 7: a damaged picture.", 18: "photograph 18: a damaged picture."}
     with pytest.raises(ValueError, match="photograph 7: a damaged picture"):
-        PooledFaces(Counted(damaged=7))
+        FaceStream(pooled, (8, 8), "aflw21", on_damage="stop").__getitems__(range(20))
+
+
+def test_what_was_left_out_is_known_through_every_wrapping() -> None:
+    for source in (PooledFaces(Counted()), PartlyLabelled(Counted(), 0.5), JoinedFaces([Counted()])):
+        assert list(source.left_out) == list(Counted.left_out)
+    assert JoinedFaces([Counted(), Counted()]).left_out == [*Counted.left_out] * 2
 
 
 def test_partly_labelled_keeps_the_share_and_the_box() -> None:

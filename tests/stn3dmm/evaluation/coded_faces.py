@@ -36,8 +36,11 @@ class CodedFaces:
         landmark_set: str | None = "ibug68",
         damaged: Sequence[int] = (),
         hidden: Sequence[int] = (),
+        unlabelled: Sequence[int] = (),
+        left_out: Sequence[str] = (),
     ) -> None:
         self.landmark_set, self.damaged, self.hidden = landmark_set, set(damaged), list(hidden)
+        self.unlabelled, self.left_out = set(unlabelled), left_out
         points = posed_points(model, truth(model))[..., :2].double().numpy()
         self.points = points[:, model.landmark_indices(landmark_set)] if landmark_set else None
 
@@ -57,8 +60,9 @@ class CodedFaces:
         landmarks = None if self.points is None else self.points[index].copy()
         visible = None if landmarks is None else np.ones(len(landmarks), dtype=bool)
         if landmarks is not None and visible is not None:
-            visible[self.hidden] = False
-            landmarks[self.hidden] = np.nan
+            hidden = slice(None) if index in self.unlabelled else self.hidden
+            visible[hidden] = False
+            landmarks[hidden] = np.nan
         image = np.full((*SIZE, 3), index, dtype=np.uint8)
         return Face(image, landmarks, visible, None, -1, YAWS[index], f"face {index}", framed=True)
 

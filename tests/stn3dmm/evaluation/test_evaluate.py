@@ -100,8 +100,8 @@ def test_localiser_is_left_in_the_mode_it_was_in(model):
 
 def test_result_goes_into_json(model):
     theta = truth(model)
-    theta[3] = math.nan
-    result = evaluate(Reader(theta), model, CodedFaces(model, damaged=[4]), SIZE, untrained=theta[0])
+    faces = CodedFaces(model, damaged=[4], unlabelled=[3], left_out=["face 5: no landmark is given."])
+    result = evaluate(Reader(theta), model, faces, SIZE, untrained=theta[0])
     assert math.isnan(result.errors[3])
     assert result.measured == 3
     assert 3 not in result.worst(10)
@@ -110,8 +110,21 @@ def test_result_goes_into_json(model):
     assert content["trained"]["bins"][2] == {"yaw": [60.0, 180.0], "mean": None, "count": 0}
     assert content["trained"]["count"] == 3
     assert content["trained"]["curve"]["share"][-1] == 0.75
-    assert content["untrained"]["count"] == 4
-    assert content["damaged"] == ["face 4: a damaged picture."]
+    assert content["untrained"]["count"] == 3
+    assert content["damaged"] == ["face 5: no landmark is given.", "face 4: a damaged picture."]
+
+
+@pytest.mark.parametrize("entry", [0, 5])
+def test_rejects_answers_that_are_not_finite(model, entry):
+    """The faces that a localiser fails on must not make its error smaller; faces without labels do not matter."""
+    theta = truth(model)
+    theta[[1, 3, 4], entry] = torch.tensor([math.nan, 1e4, math.inf])
+    faces, localiser = CodedFaces(model, damaged=[1], unlabelled=[3]), Reader(theta)
+    with pytest.raises(ValueError, match=r"^face 4: the localiser's answer is not finite"):
+        evaluate(localiser, model, faces, SIZE)
+    objective, stream = Objective(model, ObjectiveConfig(), "ibug68"), evaluation_stream(faces, SIZE, "ibug68")
+    with pytest.raises(ValueError, match=r"^face 4: the localiser's answer is not finite"):
+        mean_error(localiser, objective, loader(stream, 2, 0, 3))
 
 
 def test_rejects_faces_that_cannot_be_measured(model):

@@ -33,6 +33,18 @@ def test_nme_leaves_out_hidden_landmarks_and_their_place():
     assert error(points, target, torch.tensor([1, 1, 1, 1, 0])) == pytest.approx(math.sqrt(2) / 4)
 
 
+@pytest.mark.parametrize("wrong", [math.nan, math.inf, -math.inf])
+def test_nme_of_an_answer_that_is_not_finite_is_infinite(wrong):
+    """It must not pass for a face without labels, which counts nowhere."""
+    points = SQUARE.clone()
+    points[2, 1] = wrong
+    assert error(points, SQUARE) == math.inf
+    assert error(points, SQUARE, torch.tensor([1, 1, 0, 1])) == 0
+    binned = binned_by_yaw(np.array([0.02, math.inf, math.nan]), np.array([0.0, 40.0, 50.0]))
+    assert binned.counts == (1, 1, 0)
+    assert binned.mean == math.inf
+
+
 @pytest.mark.parametrize("visible", [[0, 0, 0, 0], [1, 0, 0, 0], [1, 1, 0, 0]])
 def test_nme_of_a_box_without_area_is_nan(visible):
     assert math.isnan(error(SQUARE + 1, SQUARE, torch.tensor(visible)))

@@ -7,7 +7,7 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 from stn3dmm.formats.images import read_image, write_png
 
 
@@ -65,6 +65,41 @@ def test_exif_orientation_is_applied(tmp_path):
     exif[0x0112] = 6  # the camera was turned: shown, the picture is 90 degrees clockwise
     picture.save(path, exif=exif)
     assert (read_image(path) == np.rot90(pixels(), -1)).all()
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("suffix", ["jpg", "png", "tif", "webp"])
+def test_every_orientation_is_that_of_pillow(tmp_path, orientation, suffix):
+    path = tmp_path / f"a.{suffix}"
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(pixels(48, 64)).save(path, exif=exif)
+    with Image.open(path) as picture:
+        expected = np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
+    assert (read_image(path) == expected).all()
+
+
+def test_damaged_exif_data_harm_no_sound_photograph(tmp_path):
+    """Of two entries, the orientation can be read; TransferFunction is text where numbers belong."""
+    entries = struct.pack(">HHII", 0x012D, 2, 6, 38) + struct.pack(">HHIHH", 0x0112, 3, 1, 6, 0)
+    exif = b"Exif\0\0MM\0*" + struct.pack(">IH", 8, 2) + entries + bytes(4) + b"hello\0"
+    path, plain = tmp_path / "a.jpg", tmp_path / "plain.jpg"
+    Image.fromarray(pixels(48, 64)).save(path, exif=exif)
+    Image.fromarray(pixels(48, 64)).save(plain)
+    assert (read_image(path) == np.rot90(read_image(plain), -1)).all()
+    with Image.open(path) as picture, pytest.raises(struct.error):
+        ImageOps.exif_transpose(picture)
+
+
+def test_whatever_a_reader_of_pillow_raises_is_damage(tmp_path):
+    """A DDS whose pixel format is none gives NotImplementedError, whatever the file is called."""
+    path = tmp_path / "a.jpg"
+    Image.fromarray(pixels()).save(path, format="DDS")
+    content = bytearray(path.read_bytes())
+    content[80:84] = bytes(4)
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"a\.jpg: a damaged picture \("):
+        read_image(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"no picture", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0"])

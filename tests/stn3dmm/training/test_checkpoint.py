@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import builtins
 import dataclasses
 import errno
+import io
 import os
 import pickle
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -115,12 +118,65 @@ def test_checkpoint_of_something_else(tmp_path: Path) -> None:
         load_checkpoint(tmp_path)
 
 
+def test_checkpoint_that_may_not_be_read_is_not_called_damaged(
+    config: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_checkpoint(tmp_path / "last.pt", checkpoint_of(config))
+    original = io.open
+
+    def refused(file: Any, *arguments: Any, **options: Any) -> Any:
+        if str(file).endswith("last.pt"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(file))
+        return original(file, *arguments, **options)
+
+    monkeypatch.setattr(io, "open", refused)
+    monkeypatch.setattr(builtins, "open", refused)
+    with pytest.raises(PermissionError):
+        load_checkpoint(tmp_path)
+
+
+def altered(path: Path, **changes: object) -> Path:
+    """The checkpoint with some of its content changed."""
+    content = torch.load(path, weights_only=True)
+    torch.save({**content, **changes}, path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"config": {"run": {"swiftness": 3}}}, r"its settings: there is no setting 'run\.swiftness'"),
+        ({"version": 2}, "its file version is 2"),
+    ],
+)
+def test_checkpoint_of_another_version(
+    config: TrainConfig, tmp_path: Path, changes: dict[str, object], reason: str
+) -> None:
+    save_checkpoint(tmp_path / "best.pt", checkpoint_of(config))
+    with pytest.raises(ValueError, match=rf"best\.pt: of another version of stn3dmm-cuda \({reason}.*upgrade"):
+        load_checkpoint(altered(tmp_path / "best.pt", **changes))
+
+
+def test_checkpoint_that_lacks_a_tensor(config: TrainConfig, tmp_path: Path) -> None:
+    saved = checkpoint_of(config)
+    save_checkpoint(tmp_path / "best.pt", saved)
+    fewer = {name: value for name, value in saved.localiser.items() if name != "head.linear.bias"}
+    checkpoint = load_checkpoint(altered(tmp_path / "best.pt", localiser=fewer))
+    with pytest.raises(ValueError, match=r"best\.pt: its weights are not .*Missing .*head\.linear\.bias") as raised:
+        checkpoint.build(checkpoint.load_model())
+    assert "\n" not in str(raised.value)
+
+
 def test_checkpoint_of_another_model(config: TrainConfig) -> None:
     checkpoint = checkpoint_of(config)
     model = stn3dmm.load_model(config.model)
     fewer = dataclasses.replace(model, basis=model.basis[:7], mode_names=model.mode_names[:7])
-    with pytest.raises(ValueError, match=rf"localiser has {model.mode_count} modes .* the model 7 .*--model"):
+    with pytest.raises(
+        ValueError, match=rf"localiser has {model.mode_count} modes .* 7 \(another of that name\); .*--m"
+    ):
         checkpoint.build(fewer)
+    with pytest.raises(ValueError, match=r"the model 7 \(Basel\); choose"):
+        checkpoint.build(dataclasses.replace(fewer, source="Basel"))
     larger = dataclasses.replace(model, mean=np.float32(1.01) * model.mean)
     with pytest.raises(ValueError, match="trained with other shapes or landmarks"):
         checkpoint.build(larger)

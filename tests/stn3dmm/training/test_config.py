@@ -62,6 +62,12 @@ def test_config_refuses_unknown_names_in_every_section() -> None:
     ("content", "words"),
     [
         ({"run": {"steps": "many"}}, "run.steps: .*integer.*got 'many'"),
+        ({"run": {"steps": True}}, "run.steps: .*integer; got True"),
+        ({"run": {"steps": 10.5}}, "run.steps: .*integer; got 10.5"),
+        ({"data": {"in_memory": 1}}, "data.in_memory: .*boolean; got 1"),
+        ({"data": {"sources": 3}}, "data.sources: Input should be a valid array; got 3"),
+        ({"data": {"sources": ["folder"]}}, "data.sources.0: Input should be a table; got 'folder'"),
+        ({"objective": {"landmark": 0, "prior": [[0.0, 0.0], [1.0, 0.0]]}}, "every weight of the objective is 0"),
         ({"run": {"steps": 0}}, "run.steps must be at least 1; got 0"),
         ({"run": {"batch_size": 3}, "data": {"pairs": "identity"}}, "run.batch_size must be even"),
         ({"run": {"amp": "fp8"}}, "run.amp must be one of none, bf16; got 'fp8'"),

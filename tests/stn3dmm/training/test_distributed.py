@@ -33,7 +33,7 @@ with placed("cpu") as place:
     localiser = build_localiser(config.localiser, model, config.data.image_size).double()
     torch.nn.init.normal_(localiser.head.linear.weight, std=0.02)
     objective = Objective(model, config.objective, config.data.landmark_set).double()
-    batch = next(TrainingData(config, place).batches(0))
+    batch = next(TrainingData(config, place, config.data.landmark_set).batches(0))
     faces, pairs = paired(batch, config.data.pairs, config.data.landmark_set)
     training_step(place.distributed(localiser), objective, faces, pairs, progress=1.0)
     if place.leads:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import copy
 import errno
-import json
 import math
 import os
 import signal
@@ -21,31 +19,14 @@ from PIL import Image
 from stn3dmm.data.stream import FaceBatch
 from stn3dmm.localiser import build_localiser
 from stn3dmm.objective import Objective
-from stn3dmm.training import Progress, TrainConfig, load_checkpoint, read_log, train, training_step
+from stn3dmm.training import Progress, TrainConfig, load_checkpoint, train, training_step
 from stn3dmm.training.config import from_dict, to_dict
 from stn3dmm.training.data import opened
 from stn3dmm.training.pairs import paired
 
 import stn3dmm_cuda.reference
 
-TIMES = {"images_per_second", "waiting"}
-
-
-def changed(settings: dict[str, Any], **changes: Any) -> TrainConfig:
-    """The configuration with some settings changed, ``section__name=value``."""
-    content = copy.deepcopy(settings)
-    for name, value in changes.items():
-        place = content
-        *sections, last = name.split("__")
-        for section in sections:
-            place = place.setdefault(section, {})
-        place[last] = value
-    return from_dict(content)
-
-
-def losses(folder: Path) -> list[dict[str, float]]:
-    """The log of a run but for what a clock says."""
-    return [{name: value for name, value in line.items() if name not in TIMES} for line in read_log(folder)]
+from .small_runs import changed, losses
 
 
 @pytest.fixture(scope="module")
@@ -231,11 +212,24 @@ def test_run_begins_with_another_ones_localiser(whole_run: Path, small_run: dict
 
 
 def test_run_names_losses_that_are_not_finite(small_run: dict[str, Any], tmp_path: Path) -> None:
-    config = changed(small_run, optimiser__learning_rate=1e30, optimiser__clip=0.0, schedule__warmup=0)
-    with pytest.raises(ValueError, match=r"losses or gradients of step \d+ are not finite .*optimiser\.learning_rate"):
+    optimiser = {"learning_rate": 1e30, "clip": 0.0}
+    config = changed(
+        small_run, objective={"symmetry": 5.0}, optimiser=optimiser, schedule__warmup=0, run__validate_every=2
+    )
+    with pytest.raises(ValueError, match=r"as was seen at step \d+ .*optimiser\.learning_rate") as raised:
         train(config, tmp_path, device="cpu")
+    assert "prior" in str(raised.value)
+    assert "siamese" not in str(raised.value)  # not computed
     for path in tmp_path.glob("*.pt"):
         assert all(value.isfinite().all() for value in load_checkpoint(path).localiser.values())
+
+
+def test_run_says_that_its_warmup_is_longer(
+    small_run: dict[str, Any], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for warmup, said in ((2, False), (3, True)):
+        train(changed(small_run, run__steps=2, schedule__warmup=warmup), tmp_path / str(warmup), device="cpu")
+        assert ("never reaches optimiser.learning_rate: schedule.warmup is 3 steps" in caplog.text) is said
 
 
 def test_run_on_a_full_disk(small_run: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -248,8 +242,11 @@ def test_run_on_a_full_disk(small_run: dict[str, Any], tmp_path: Path, monkeypat
         original(handle)
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space left on device"):
+    with pytest.raises(OSError, match="No space left on device") as raised:
         train(changed(small_run, data__validation=[]), tmp_path, device="cpu")
+    last = tmp_path / "last.pt"
+    assert raised.value.filename == str(last)
+    assert raised.value.strerror.endswith(f"once that is mended, go on from {last} with --resume {tmp_path}")
     assert load_checkpoint(tmp_path).step == 6
     assert not list(tmp_path.glob(".stn3dmm-*"))
 
@@ -276,15 +273,3 @@ def test_run_names_a_damaged_photograph(small_run: dict[str, Any], tmp_path: Pat
     with pytest.raises(ValueError, match=r"b\.png: a damaged picture") as raised:
         train(config, tmp_path / "run", device="cpu")
     assert "\n" not in str(raised.value)
-
-
-def test_log_forgets_what_will_come_again(tmp_path: Path) -> None:
-    from stn3dmm.training.log import TrainingLog
-
-    (tmp_path / "log.jsonl").write_text(
-        "".join(json.dumps({"step": step, "total": 1.0}) + "\n" for step in (1, 2, 3, 4)) + '{"step": 5, "to'
-    )
-    log = TrainingLog(tmp_path, 2)
-    log.write(3, {"total": math.nan})
-    log.close()
-    assert read_log(tmp_path) == [{"step": 1, "total": 1.0}, {"step": 2, "total": 1.0}, {"step": 3, "total": None}]

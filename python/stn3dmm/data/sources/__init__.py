@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import numbers
 import os
 from collections.abc import Callable
 from typing import Any
@@ -21,6 +22,14 @@ from stn3dmm.data.synthetic import SyntheticConfig
 __all__ = ["KINDS", "DemodataFaces", "JoinedFaces", "SyntheticSource", "open_source"]
 
 Path = str | os.PathLike[str]
+# What an option may be, by the type of its default.
+OPTION_TYPES: dict[type, tuple[str, tuple[type, ...]]] = {
+    bool: ("true or false", (bool,)),
+    int: ("a whole number", (numbers.Integral,)),
+    float: ("a number", (numbers.Real,)),
+    str: ("a text", (str, os.PathLike)),
+    tuple: ("a list", (list, tuple)),
+}
 
 
 def _demodata(path: Path, landmark_set: str | None, on_damage: str) -> FaceSource:
@@ -79,6 +88,7 @@ def open_source(
         FileNotFoundError: there is no such file or folder.
         ValueError: an unknown kind or option, a data set that is something else, is empty, damaged altogether, or has
             other landmarks than wanted.
+        TypeError: an option of another type.
 
     Example:
         >>> len(open_source("synthetic", landmark_set="aflw21", length=10))
@@ -95,12 +105,22 @@ def open_source(
         raise ValueError(f"{kind}: there is no option {unknown[0]!r}; known are {', '.join(known) or 'none'}.")
     if not path and kind != "synthetic":
         raise ValueError(f"{kind}: the path is empty; name its file or folder.")
+    for name, value in options.items():
+        _check_option(f"{kind}: {name}", value, known[name])
     source = KINDS[kind](path, landmark_set, on_damage, **options)
     check_landmark_set(source.landmark_set, landmark_set, os.fspath(path) if path else kind)
     return source
 
 
-def _options(kind: str) -> list[str]:
+def _options(kind: str) -> dict[str, Any]:
+    """The options of a kind and their defaults."""
     parameters = inspect.signature(KINDS[kind]).parameters.values()
-    names = [parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
-    return names + ([field.name for field in dataclasses.fields(SyntheticConfig)] if kind == "synthetic" else [])
+    named = {one.name: one.default for one in parameters if one.kind is one.KEYWORD_ONLY}
+    fields = dataclasses.fields(SyntheticConfig) if kind == "synthetic" else ()
+    return named | {field.name: field.default for field in fields}
+
+
+def _check_option(what: str, value: object, default: object) -> None:
+    words, types = OPTION_TYPES[type(default)]
+    if not isinstance(value, types) or (isinstance(value, bool) and not isinstance(default, bool)):
+        raise TypeError(f"{what} must be {words}; got {value!r}.")

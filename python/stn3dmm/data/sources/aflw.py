@@ -69,7 +69,7 @@ def open_aflw(
     damage = Damage(on_damage)
     kept = damage.sound(_labels(f"{file}: face {row[0]}", folder, row, landmarks.get(row[0], [])) for row in rows)
     damage.report(len(kept), file, "rows in the table Faces")
-    return TableFaces(kept, "aflw21")
+    return TableFaces(kept, "aflw21", left_out=damage.messages)
 
 
 def _labels(where: str, folder: Path, row: tuple[Any, ...], features: list[tuple[Any, ...]]) -> Labels | str:

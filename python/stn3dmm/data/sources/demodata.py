@@ -21,6 +21,7 @@ class DemodataFaces:
     """
 
     landmark_set = "aflw21"
+    left_out = ()
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._data = read_demodata(path)

@@ -62,7 +62,7 @@ def open_folder(
     if people:
         who = numbered([_person(one.photograph, folder) for one in kept]).tolist()
         kept = [dataclasses.replace(one, identity=number) for one, number in zip(kept, who, strict=True)]
-    return TableFaces(kept, landmark_set, framed)
+    return TableFaces(kept, landmark_set, framed, damage.messages)
 
 
 def _pts(photograph: Path) -> Path:

@@ -26,6 +26,7 @@ class JoinedFaces:
             raise ValueError(f"Data sets must have one landmark set to be joined; got {' and '.join(sets)}.")
         self.sources = tuple(sources)
         self.landmark_set = sets[0] if sets else None
+        self.left_out = [message for source in sources for message in source.left_out]
         self._starts = np.cumsum([0, *(len(source) for source in sources)])
         people = [int(source.identities.max(initial=-1)) + 1 for source in sources]
         self._first_person = np.cumsum([0, *people])

@@ -32,7 +32,7 @@ class PartlyLabelled:
     def __init__(self, source: FaceSource, share: float, seed: int = 0) -> None:
         if not 0 <= share <= 1:
             raise ValueError(f"PartlyLabelled: share must lie in 0..1; got {share}.")
-        self.landmark_set = source.landmark_set
+        self.landmark_set, self.left_out = source.landmark_set, source.left_out
         self._source = source
         order = np.random.default_rng([SHARES, seed]).permutation(len(source))
         self.labelled = np.zeros(len(source), dtype=bool)  # (len,) which keep their landmarks

@@ -17,7 +17,6 @@ from stn3dmm.data.faces import Box, Face, check_labels
 from stn3dmm.formats.images import read_image
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm"})
-FAR = 1.0  # photograph sizes that a landmark may lie outside; beyond it the labels are another photograph's
 REPORTED = 20  # messages about damaged labels that are logged one by one
 
 _log = logging.getLogger(__name__)
@@ -48,9 +47,36 @@ class Labels:
         if len(points) > 1 and float(np.ptp(points, axis=0).max()) == 0:
             raise ValueError(f"{self.name}: all landmarks lie on one point, {points[0].tolist()}.")
 
+    def face(self) -> Face:
+        """The labels with their photograph.
+
+        Raises:
+            FileNotFoundError: the photograph is not there.
+            ValueError: it is damaged, or the labels cannot be its own.
+        """
+        image = read_image(self.photograph)
+        H, W = image.shape[:2]
+        if self.size is not None and self.size != (H, W):
+            raise ValueError(
+                f"{self.name}: the labels are for a photograph of {self.size[1]} x {self.size[0]} pixels, but it has "
+                f"{W} x {H}."
+            )
+        return Face(
+            image=image,
+            landmarks=self.landmarks,
+            visible=self.visible,
+            box=self.box,
+            identity=self.identity,
+            yaw=self.yaw,
+            name=self.name,
+            framed=self.framed,
+        )
+
 
 class PhotographFaces(abc.ABC):
     """Faces on photographs in files."""
+
+    left_out: Sequence[str] = ()
 
     @property
     @abc.abstractmethod
@@ -80,41 +106,20 @@ class PhotographFaces(abc.ABC):
             FileNotFoundError: a photograph is not there.
             ValueError: a photograph or its labels are damaged, or do not belong together.
         """
-        return [_face(self.labels(index)) for index in indices]
-
-
-def _face(labels: Labels) -> Face:
-    image = read_image(labels.photograph)
-    H, W = image.shape[:2]
-    if labels.size is not None and labels.size != (H, W):
-        raise ValueError(
-            f"{labels.name}: the labels are for a photograph of {labels.size[1]} x {labels.size[0]} pixels, but it "
-            f"has {W} x {H}."
-        )
-    if labels.landmarks is not None and labels.visible is not None:
-        beyond = np.maximum(-labels.landmarks, labels.landmarks - (W - 1, H - 1)) > FAR * np.array([W, H])
-        if (wrong := np.flatnonzero(labels.visible & beyond.any(axis=1))).size:
-            at = ", ".join(f"{value:g}" for value in labels.landmarks[wrong[0]])
-            raise ValueError(
-                f"{labels.name}: landmark {wrong[0] + 1} at ({at}) lies far outside the photograph of {W} x {H} pixels."
-            )
-    return Face(
-        image=image,
-        landmarks=labels.landmarks,
-        visible=labels.visible,
-        box=labels.box,
-        identity=labels.identity,
-        yaw=labels.yaw,
-        name=labels.name,
-        framed=labels.framed,
-    )
+        return [self.labels(index).face() for index in indices]
 
 
 class TableFaces(PhotographFaces):
     """Faces whose labels all lie in memory, as arrays: worker processes share them."""
 
-    def __init__(self, labels: Sequence[Labels], landmark_set: str | None, framed: bool = False) -> None:
-        self._landmark_set, self._framed = landmark_set, framed
+    def __init__(
+        self,
+        labels: Sequence[Labels],
+        landmark_set: str | None,
+        framed: bool = False,
+        left_out: Sequence[str] = (),
+    ) -> None:
+        self._landmark_set, self._framed, self.left_out = landmark_set, framed, left_out
         F = len(labels)
         self._photographs = [os.fspath(one.photograph) for one in labels]
         self._names = [one.name for one in labels]

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from torch.utils.data import DataLoader, Dataset
 
-from stn3dmm.data.faces import Face, FaceSource
+from stn3dmm.data.faces import Face, FaceSource, sound_faces
 
 BATCH = 16  # faces read together
 
@@ -16,23 +16,21 @@ BATCH = 16  # faces read together
 class PooledFaces:
     """The faces of a source, read once: for sets that fit into memory and are shown many times.
 
-    Processes that are forked later, as the workers of a `DataLoader` on Linux are, share them.
+    What is damaged keeps its number; asking for it is an error, as in the source. Processes that are forked later, as
+    the workers of a `DataLoader` on Linux are, share the faces.
 
     Args:
         source: what to read.
         workers: processes that read.
         step: told the number of faces that a batch has brought.
-
-    Raises:
-        ValueError, OSError: a damaged face; its name is told.
     """
 
     def __init__(
         self, source: FaceSource, workers: int = 0, step: Callable[[int], object] = lambda count: None
     ) -> None:
-        self.landmark_set = source.landmark_set
+        self.landmark_set, self.left_out = source.landmark_set, source.left_out
         self._identities = source.identities
-        self._faces: list[Face] = []
+        self._faces: list[Face | str] = []  # a string is the message of a damaged one
         loader = DataLoader(_Faces(source), batch_size=BATCH, num_workers=workers, collate_fn=list)
         for faces in loader:
             self._faces += faces
@@ -47,11 +45,21 @@ class PooledFaces:
         return self._identities
 
     def faces(self, indices: Sequence[int]) -> list[Face]:
-        """The faces with these numbers."""
-        return [self._faces[index] for index in indices]
+        """The faces with these numbers.
+
+        Raises:
+            ValueError: one of them is damaged; the message is that of the source.
+        """
+        return [self._sound(index) for index in indices]
+
+    def _sound(self, index: int) -> Face:
+        face = self._faces[index]
+        if isinstance(face, str):
+            raise ValueError(face)
+        return face
 
 
-class _Faces(Dataset[Face]):
+class _Faces(Dataset["Face | str"]):
     """A source as a data loader reads it."""
 
     def __init__(self, source: FaceSource) -> None:
@@ -60,8 +68,8 @@ class _Faces(Dataset[Face]):
     def __len__(self) -> int:
         return len(self.source)
 
-    def __getitem__(self, index: int) -> Face:
-        return self.source.faces([index])[0]
+    def __getitem__(self, index: int) -> Face | str:
+        return sound_faces(self.source, [index])[0]
 
-    def __getitems__(self, indices: Sequence[int]) -> list[Face]:
-        return self.source.faces(indices)
+    def __getitems__(self, indices: Sequence[int]) -> list[Face | str]:
+        return sound_faces(self.source, indices)

@@ -27,6 +27,8 @@ class SyntheticSource:
         ValueError: a set that the model does not have, a negative seed.
     """
 
+    left_out = ()
+
     def __init__(
         self,
         landmark_set: str | None = "ibug68",

@@ -55,7 +55,7 @@ def open_umdfaces(
         folder = existing_folder(images, "UMDFaces' photographs") if images else table.parent
         kept += damage.sound(_rows(table, folder, people))
     damage.report(len(kept), path, "rows under the header")
-    return TableFaces(kept, "aflw21")
+    return TableFaces(kept, "aflw21", left_out=damage.messages)
 
 
 def _tables(path: Path) -> list[Path]:

@@ -50,6 +50,7 @@ class LabelledPhotographs(PhotographFaces):
             else:
                 damage.add(f"{photograph}: no labels {photograph.stem}.mat beside it.")
         damage.report(len(self._photographs), place, WHAT)
+        self.left_out = damage.messages
         self._identities = numbered([_face_of(Path(photograph)) for photograph in self._photographs])
         self._check_first(place, Damage(on_damage))
 
