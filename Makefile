@@ -1,6 +1,6 @@
 # make demo    fit, flatten and report on a photograph        make test    everything that CI checks
 # make build   the operator library, in place                 make wheel   the wheel, proven in a clean environment
-# make format  rewrite sources in the project's style         make bench   the benchmarks of the operators
+# make format  rewrite sources in the project's style         make bench   a few benchmarks of every operator
 # make wheel-proof   the wheel once more, with other Pythons and another PyTorch
 # make sanitize      the CPU kernels under sanitizers, the emulated CUDA kernels under a race detector too
 # make fuzz          10,000 damaged files of every model format, read under limits of memory and time; with
@@ -72,11 +72,7 @@ format: $(VENV)/developed
 	$(BIN)/clang-format -i $(SOURCES) $(EMULATOR)
 
 bench: build
-	$(BIN)/python -m benchmarks.bench_warp
-	$(BIN)/python -m benchmarks.bench_visibility
-	$(BIN)/python -m benchmarks.bench_rasterize
-	$(BIN)/python -m benchmarks.bench_losses
-	$(BIN)/python -m benchmarks.bench_synthetic
+	$(BIN)/python -m benchmarks --quick
 
 # For every architecture that wheels serve; STN3DMM_WITH_CUDA=0 makes a wheel for the CPU alone.
 wheel: export STN3DMM_WITH_CUDA ?= 1
@@ -90,11 +86,16 @@ wheel: $(VENV)/installed
 wheel-proof: $(VENV)/installed
 	$(BIN)/python tests/prove_wheel.py --folder build/wheel-proof --torch $(or $(TORCH),torch) dist/*.whl $(PYTHONS)
 
-# The package in place (sources are used where they are, and `stn3dmm` is a command) and what it needs to run.
+SITE := import sysconfig; print(sysconfig.get_path("purelib"))
+
+# The package in place (sources are used where they are, and `stn3dmm` is a command) and what it needs to run. A folder
+# called stn3dmm_cuda, such as a clone seen from the folder above it, goes before what the finder of an editable package
+# finds, but not before a package on the path.
 $(VENV)/installed: constraints.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(INSTALL) torch numpy setuptools wheel ninja
 	$(INSTALL) --no-build-isolation --editable .
+	printf '%s\n' '$(CURDIR)' '$(CURDIR)/python' > "$$($(BIN)/python -c '$(SITE)')/stn3dmm_sources.pth"
 	touch $@
 
 # What the tests, the linters and the formatters need besides.

@@ -17,7 +17,7 @@ from rich.table import Table
 from stn3dmm.data.synthetic import SyntheticConfig, SyntheticFaces
 from torch.utils.data import DataLoader
 
-from benchmarks import harness
+from . import harness
 
 BATCH = 32
 PULLED = 4  # batches timed at once: the loader makes some ahead

@@ -1,23 +1,60 @@
-"""Timing that survives a shared machine: cases are interleaved A B A B, so that drift cancels in their ratios."""
+"""Timing that survives a shared machine: calls are interleaved A B A B, so that drift cancels in their ratios."""
 
 from __future__ import annotations
 
 import dataclasses
-import datetime
+import gc
 import json
-import platform
+import os
 import statistics
-import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
+from stn3dmm.files import write_text
 
-import stn3dmm_cuda
+from .clocks import WALL, Clock, EventClock, ThreadClock, WallClock
+from .environment import environment
+
+__all__ = [
+    "FULL",
+    "QUICK",
+    "RESULTS",
+    "WALL",
+    "Clock",
+    "Effort",
+    "EventClock",
+    "Spread",
+    "ThreadClock",
+    "Timing",
+    "WallClock",
+    "environment",
+    "extra_bytes",
+    "interleave",
+    "paired_ratio",
+    "ratio",
+    "rounds",
+    "save",
+    "write",
+]
 
 RESULTS = Path(__file__).parent / "results"
+
+
+@dataclasses.dataclass(frozen=True)
+class Spread:
+    """A median and its quartiles."""
+
+    median: float
+    lower_quartile: float
+    upper_quartile: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Spread:
+        lower, median, upper = statistics.quantiles(values, n=4)
+        return cls(median, lower, upper)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,70 +66,72 @@ class Timing:
     upper_quartile: float
     repeats: int
 
-
-class Clock(Protocol):
-    """Marks moments, and tells afterwards how far apart two of them were."""
-
-    def mark(self) -> Any: ...
-
-    def seconds(self, start: Any, end: Any) -> float: ...
+    @classmethod
+    def of(cls, seconds: Sequence[float]) -> Timing:
+        spread = Spread.of([1e3 * each for each in seconds])
+        return cls(spread.median, spread.lower_quartile, spread.upper_quartile, len(seconds))
 
 
-class WallClock:
-    """The processor's time."""
+@dataclasses.dataclass(frozen=True)
+class Effort:
+    """How long a case is measured: `seconds`, but at least `least` and at most `most` rounds."""
 
-    def mark(self) -> float:
-        return time.perf_counter()
+    least: int = 9
+    most: int = 200
+    seconds: float = 2.0
+    warmup: int = 2  # calls of each before the first round
 
-    def seconds(self, start: float, end: float) -> float:
-        return end - start
-
-
-class ThreadClock:
-    """The processor time of this thread: what other programs take of the processor does not count."""
-
-    def mark(self) -> float:
-        return time.thread_time()
-
-    def seconds(self, start: float, end: float) -> float:
-        return end - start
+    def __post_init__(self) -> None:
+        if not 2 <= self.least <= self.most:
+            raise ValueError(f"Effort: rounds must be 2 <= least <= most; got {self.least} and {self.most}.")
 
 
-class EventClock:
-    """A GPU's time, by events in the current stream: the processor runs ahead and is not waited for between calls."""
-
-    def mark(self) -> torch.cuda.Event:
-        event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
-        event.record()
-        return event
-
-    def seconds(self, start: torch.cuda.Event, end: torch.cuda.Event) -> float:
-        end.synchronize()
-        return float(start.elapsed_time(end)) / 1e3
+FULL = Effort()
+QUICK = Effort(least=7, most=40, seconds=0.5, warmup=2)
 
 
-WALL = WallClock()
+def rounds(
+    calls: Mapping[str, Callable[[int], object]], effort: Effort = FULL, clock: Clock = WALL
+) -> dict[str, list[float]]:
+    """Seconds of each call in every round, after a warm-up: in a round each is called once, with its number.
+
+    The first rounds tell how many there is time for. A GPU is waited for after them and at the end only.
+    """
+    for number in range(effort.warmup):
+        for call in calls.values():
+            call(number)
+    marks: dict[str, list[tuple[Any, Any]]] = {name: [] for name in calls}
+
+    def play(first: int, last: int) -> None:
+        for number in range(first, last):
+            for name, call in calls.items():
+                start = clock.mark()
+                call(number)
+                marks[name].append((start, clock.mark()))
+
+    collecting = gc.isenabled()
+    gc.collect()
+    gc.disable()  # a collection would hit one call of many
+    try:
+        begun = time.perf_counter()
+        play(0, effort.least)
+        for pairs in marks.values():
+            clock.seconds(*pairs[-1])
+        each = (time.perf_counter() - begun) / effort.least
+        play(effort.least, min(effort.most, max(effort.least, int(effort.seconds / max(each, 1e-9)))))
+    finally:
+        if collecting:
+            gc.enable()
+    return {name: [clock.seconds(*pair) for pair in pairs] for name, pairs in marks.items()}
 
 
 def interleave(
     cases: Mapping[str, Callable[[], object]], repeats: int = 100, warmup: int = 5, clock: Clock = WALL
 ) -> dict[str, Timing]:
     """Calls every case in turn, `repeats` times over, after a warm-up."""
-    for case in cases.values():
-        for _ in range(warmup):
-            case()
-    marks: dict[str, list[tuple[Any, Any]]] = {name: [] for name in cases}
-    for _ in range(repeats):
-        for name, case in cases.items():
-            start = clock.mark()
-            case()
-            marks[name].append((start, clock.mark()))
-    return {name: _timing([clock.seconds(*pair) for pair in pairs]) for name, pairs in marks.items()}
-
-
-def _timing(seconds: list[float]) -> Timing:
-    lower, median, upper = (1e3 * quartile for quartile in statistics.quantiles(seconds, n=4))
-    return Timing(median, lower, upper, len(seconds))
+    calls = {name: (lambda _, case=case: case()) for name, case in cases.items()}
+    samples = rounds(calls, Effort(least=repeats, most=repeats, warmup=warmup), clock)
+    return {name: Timing.of(seconds) for name, seconds in samples.items()}
 
 
 def ratio(timings: Mapping[str, Timing], slow: str, fast: str) -> float:
@@ -100,64 +139,51 @@ def ratio(timings: Mapping[str, Timing], slow: str, fast: str) -> float:
     return timings[slow].median / timings[fast].median
 
 
-def extra_bytes(case: Callable[[], list[torch.Tensor]]) -> int:
-    """The most memory that PyTorch's CPU allocator held at once during the call, beyond the tensors it returned.
+def paired_ratio(slow: Sequence[float], fast: Sequence[float]) -> Spread:
+    """How many times faster `fast` is, round by round: what slowed both calls of a round cancels."""
+    return Spread.of([slow_one / fast_one for slow_one, fast_one in zip(slow, fast, strict=True)])
 
-    The returned tensors are kept through the call, as a user who needs them would keep them.
+
+def extra_bytes(case: Callable[[], Sequence[torch.Tensor]], device: torch.device | None = None) -> int:
+    """The most memory that PyTorch's allocator held at once during the call, beyond the tensors that it returned.
+
+    The returned tensors are kept through the call, as a user who needs them would keep them. On the CPU these are the
+    profiler's memory events: tensors, also those that operators make inside, but not what a kernel takes from the C++
+    heap.
     """
     case()
+    if device is not None and device.type == "cuda":
+        return _extra_bytes_on_cuda(case, device)
+    os.environ.setdefault("KINETO_LOG_LEVEL", "9")  # or the profiler writes on stderr, through progress bars
     with torch.profiler.profile(
         activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True, acc_events=True
     ) as profile:
         kept = case()
     held, peak = 0, 0
-    events = profile.profiler.kineto_results.events()  # type: ignore[union-attr]
+    events = profile.profiler.kineto_results.events()
     for event in sorted((e for e in events if e.name() == "[memory]"), key=lambda e: e.start_ns()):
         held += event.nbytes()
         peak = max(peak, held)
-    return peak - sum(tensor.untyped_storage().nbytes() for tensor in kept)
+    return max(0, peak - _storage_bytes(kept))  # less than 0 where views of inputs are returned
 
 
-def environment() -> dict[str, Any]:
-    """Where and with what the numbers were taken."""
-    return {
-        "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-        "commit": _commit(),
-        "processor": _processor(),
-        "threads": torch.get_num_threads(),
-        "instruction_set": stn3dmm_cuda.cpu_instruction_set(),
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-    }
+def _extra_bytes_on_cuda(case: Callable[[], Sequence[torch.Tensor]], device: torch.device) -> int:
+    torch.cuda.synchronize(device)
+    torch.cuda.reset_peak_memory_stats(device)
+    before = torch.cuda.memory_allocated(device)
+    kept = case()
+    torch.cuda.synchronize(device)
+    return max(0, torch.cuda.max_memory_allocated(device) - before - _storage_bytes(kept))
 
 
-def _commit() -> str:
-    sources = ["--", ":/", ":!results"]  # a result that was just saved is no change of what is measured
-    try:
-        name = _git("rev-parse", "--short", "HEAD")
-        changed = _git("status", "--porcelain", "-uno", *sources)
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-    return name + ("+changes" if changed else "")
-
-
-def _git(*arguments: str) -> str:
-    done = subprocess.run(["git", *arguments], cwd=Path(__file__).parent, capture_output=True, check=True, text=True)
-    return done.stdout.strip()
-
-
-def _processor() -> str:
-    for line in Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []:
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()
+def _storage_bytes(tensors: Sequence[torch.Tensor]) -> int:
+    """Of distinct storages: outputs may share one."""
+    return sum({t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in tensors}.values())
 
 
 def write(path: Path, rows: list[dict[str, Any]], **more: Any) -> None:
     """The environment and the rows, as JSON; a reader never sees half a file."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps({"environment": environment() | more, "rows": rows}, indent=2) + "\n")
-    part.replace(path)
+    write_text(path, json.dumps({"environment": environment() | more, "rows": rows}, indent=2) + "\n")
 
 
 def save(name: str, rows: list[dict[str, Any]]) -> Path:

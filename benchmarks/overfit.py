@@ -58,7 +58,8 @@ def errors(objective: Objective, theta: torch.Tensor, batch: FaceBatch) -> torch
     """(B,) mean distance in pixels over the visible landmarks."""
     seen = batch.visible * objective.exists
     distance = (objective.landmarks(theta) - batch.landmarks).norm(dim=-1)
-    return (distance * seen).sum(dim=1) / seen.sum(dim=1)
+    error: torch.Tensor = (distance * seen).sum(dim=1) / seen.sum(dim=1)
+    return error
 
 
 def floor(model: MorphableModel, batch: FaceBatch) -> float:
@@ -82,7 +83,7 @@ def overfit(name: str, weights: str | None, model: MorphableModel, batch: FaceBa
     answer: Callable[[], torch.Tensor] = lambda: localiser(image)  # noqa: E731
     if isinstance(trunk := localiser.trunk, VggFaceTrunk):
         with torch.no_grad():
-            convolved = torch.cat([trunk.convolve(part) for part in image.split(4)])
+            convolved = torch.cat([trunk.convolve(part) for part in torch.split(image, 4)])
         for convolution in (module for module in trunk.modules() if isinstance(module, nn.Conv2d)):
             convolution.requires_grad_(False)
         answer = lambda: localiser.head(trunk.connect(convolved))  # noqa: E731

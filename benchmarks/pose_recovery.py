@@ -213,7 +213,7 @@ def recover(scenes: Scenes, case: Case, steps: int = STEPS) -> torch.Tensor:
         loss = LOSSES[case.loss](seen, scenes)
         if not loss.requires_grad:  # hard masks alone: nothing to descend
             break
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         schedule.step()
     return torch.cat((scenes.start[:, :6] + free.detach() * rates, known), dim=1)

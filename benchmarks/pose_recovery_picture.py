@@ -102,7 +102,7 @@ def main() -> None:
     angles = of_loss(rows)
     most = int(np.argmax(angles[HARD.name] - angles[SOFT.name]))
     figure = plt.figure(figsize=(11, 8), layout="constrained")
-    above, below = figure.subfigures(2, 1, height_ratios=(2.2, 1))
+    above, below = figure.subfigures(2, 1, height_ratios=(2.2, 1), squeeze=False)[:, 0]
     left, right = above.subplots(1, 2)
     draw_shares(left, angles)
     draw_pairs(right, angles, np.array(runs["start_degrees"]))

@@ -16,54 +16,84 @@ import time
 from typing import Any
 
 import numpy as np
+import torch
 from rich.console import Console
 from rich.table import Table
 from stn3dmm import embedded_model
 from stn3dmm.data.augmentation import AugmentationConfig
 from stn3dmm.data.sources import open_source
 from stn3dmm.data.sources.pooled import PooledFaces
-from stn3dmm.data.stream import FaceStream, collate
+from stn3dmm.data.stream import FaceBatch, FaceStream, collate
 from stn3dmm.localiser import LocaliserConfig, build_localiser
-from stn3dmm.objective import Objective, ObjectiveConfig
+from stn3dmm.objective import Objective, ObjectiveConfig, Operators, Pairs
 from stn3dmm.threads import limited_threads
 from stn3dmm.training.config import OptimiserConfig
 from stn3dmm.training.optimisation import clipped, optimiser_of
 from stn3dmm.training.pairs import paired
 
-from benchmarks import harness
+import stn3dmm_cuda
+
+from . import harness
 
 BATCH, STEPS, WARM = 16, 40, 5
 PARTS = ("localiser forward", "objective", "localiser backward", "optimiser")
+CPU = torch.device("cpu")
+LANDMARKS = "ibug68"
 OBJECTIVE = ObjectiveConfig(symmetry=20.0, siamese=20.0, visibility="hard")
+
+
+class TrainingStep:
+    """A localiser with its optimiser, and what it is trained on; the parts of a step one by one."""
+
+    def __init__(self, localiser: LocaliserConfig, size: int, operators: Operators, device: torch.device = CPU) -> None:
+        model = embedded_model()
+        self.localiser = build_localiser(localiser, model, (size, size)).to(device)
+        self.objective = Objective(model, OBJECTIVE, LANDMARKS, operators).to(device)
+        self.optimiser = optimiser_of(self.localiser, OptimiserConfig())
+
+    def judge(self, theta: torch.Tensor, image: torch.Tensor, faces: FaceBatch, pairs: Pairs | None) -> torch.Tensor:
+        """The gradient of the objective to theta; the image is that of the faces in 0..1."""
+        answer = theta.detach().requires_grad_()
+        self.objective(answer, image, faces.landmarks, faces.visible, pairs).total.backward()
+        assert answer.grad is not None
+        return answer.grad
+
+    def learn(self, theta: torch.Tensor, gradient: torch.Tensor) -> None:
+        """Backward through the localiser."""
+        self.optimiser.zero_grad(set_to_none=True)
+        theta.backward(gradient)  # type: ignore[no-untyped-call]
+
+    def update(self) -> None:
+        clipped(self.localiser, 10.0)
+        self.optimiser.step()
+
+
+def stream_of(size: int) -> FaceStream:
+    """Augmented crops of 64 synthetic faces, over and over."""
+    source = PooledFaces(open_source("synthetic", landmark_set=LANDMARKS, image_size=[size, size], length=64))
+    return FaceStream(source, (size, size), LANDMARKS, augmentation=AugmentationConfig())
 
 
 def measure(size: int, width: float, threads: int) -> dict[str, Any]:
     """Median milliseconds of the parts of a step, and the rate of the input pipeline."""
-    model = embedded_model()
-    source = PooledFaces(open_source("synthetic", landmark_set="ibug68", image_size=[size, size], length=64))
-    stream = FaceStream(source, (size, size), "ibug68", augmentation=AugmentationConfig())
-    localiser = build_localiser(LocaliserConfig(width=width), model, (size, size))
-    objective = Objective(model, OBJECTIVE, "ibug68")
-    optimiser = optimiser_of(localiser, OptimiserConfig())
+    stream = stream_of(size)
+    training = TrainingStep(LocaliserConfig(width=width), size, stn3dmm_cuda)
     taken, cut = [], []
     with limited_threads(threads):
         for step in range(WARM + STEPS):
             begun = time.perf_counter()
             batch = collate(stream.__getitems__(range(step * BATCH, (step + 1) * BATCH)))
             cut.append(time.perf_counter() - begun)
-            faces, pairs = paired(batch, "mirror", "ibug68")
+            faces, pairs = paired(batch, "mirror", LANDMARKS)
             image = faces.image.float() / 255
             marks = [time.perf_counter()]
-            theta = localiser(image)
+            theta = training.localiser(image)
             marks.append(time.perf_counter())
-            answer = theta.detach().requires_grad_()
-            objective(answer, image, faces.landmarks, faces.visible, pairs).total.backward()
+            gradient = training.judge(theta, image, faces, pairs)
             marks.append(time.perf_counter())
-            optimiser.zero_grad(set_to_none=True)
-            theta.backward(answer.grad)
+            training.learn(theta, gradient)
             marks.append(time.perf_counter())
-            clipped(localiser, 10.0)
-            optimiser.step()
+            training.update()
             marks.append(time.perf_counter())
             taken.append(np.diff(marks))
     parts = 1000 * np.array(taken[WARM:])

@@ -1,4 +1,4 @@
-"""Proves a wheel: for each Python a clean environment, the operator tests and the doctor in it, one line of outcome.
+"""Proves a wheel: for each Python a clean environment, in it the operator tests, the doctor and a benchmark.
 
     python tests/prove_wheel.py --folder build/wheel-proof [--torch torch==2.10.0] dist/*.whl [PYTHON ...]
 
@@ -82,6 +82,7 @@ def prove(python: str, requirements: list[str], folder: Path, wheel: Path) -> st
     tests = [str(path) for path in (TESTS / f"test_{room}.py" for room in ROOMS) if path.is_file()]
     run([own, "-m", "pytest", "-q", "--import-mode=importlib", "-p", "no:cacheprovider", *tests], environment)
     run([str(environment / "bin" / "stn3dmm"), "doctor"], environment)
+    run([str(environment / "bin" / "stn3dmm"), "bench", "pose", "--quick", "--no-compile"], environment)
     shutil.rmtree(environment)
     return facts.strip()
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import ceilings, device_bench
+
 ROOT = Path(__file__).parent.parent
 SCRIPT = ROOT / "benchmarks" / "device_check.sh"
 STEPS = ["environment", "libraries", "suite", "bench", "memcheck", "racecheck", "synccheck"]
@@ -99,16 +101,34 @@ def test_device_cases_run() -> None:
     assert done.stdout.endswith("6 of 6 ran\n")
 
 
-def test_device_bench_writes_its_rows(tmp_path: Path) -> None:
+def test_device_bench_writes_its_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / "bench.json"
-    done = module("device_bench", "--device", "cpu", "--quick", "--no-compile", "--repeats", "3", "--json", str(path))
-    assert done.returncode == 0, done.stderr
+    given = ["--device", "cpu", "--quick", "--no-compile", "--repeats", "3", "--json", str(path)]
+    monkeypatch.setattr(sys, "argv", ["device_bench", *given])
+    monkeypatch.setattr(ceilings, "LARGEST", 2**20)  # no large rotation: what is tested is not time
+    device_bench.main()
     report = json.loads(path.read_text())
     assert report["environment"]["device"] == "cpu"
-    expected = ["copy", "warp forward", "warp forward + backward", "gradient", "visibility"]
-    assert [row["what"] for row in report["rows"]] == expected
-    assert report["rows"][3]["difference"] < 1e-3
-    assert 0 < report["rows"][4]["visible_share"] < 1
+    assert report["complete"]
+    assert report["ceilings"]["copy"] > 0
+    assert {case["room"] for case in report["cases"]} == {"visibility", "warp"}
+    compared = [case for case in report["cases"] if case["options"].get("visibility") == "none"]
+    assert compared
+    assert all(case["difference_to_baseline"] < 1e-3 for case in compared)
+    assert len(capsys.readouterr().out.splitlines()) == 1 + len(report["cases"])
+
+
+def test_device_bench_begins_with_the_dearest_cases() -> None:
+    """Time may run out; the baseline is measured in each."""
+    cases = device_bench.cases(quick=False)
+    assert [case.sizes["B"] for case in cases] == sorted((case.sizes["B"] for case in cases), reverse=True)
+    warps = {(case.sizes["B"], case.sizes["P"], case.sizes["K"]) for case in cases if case.room == "warp"}
+    assert warps == {(B, side, K) for B in (1, 64) for side in (112, 224) for K in (10, 60, 199)}
+    first = cases[:5]
+    assert {case.room for case in first} == {"visibility", "warp"}
+    assert all((case.sizes["B"], case.sizes["P"]) == (64, 224) for case in first)
 
 
 def test_device_environment_is_written(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The command line: `stn3dmm demo | fit | flatten | average | prepare | export | train | evaluate | doctor`.
+"""The command line: `stn3dmm demo | fit | flatten | average | prepare | export | train | evaluate | bench | doctor`.
 
 The commands import what they need when they run: --help answers at once, and doctor works without the operators.
 """
@@ -11,6 +11,7 @@ import typer
 
 from stn3dmm.cli.application import Application
 from stn3dmm.cli.average import average
+from stn3dmm.cli.bench import bench
 from stn3dmm.cli.demo import demo
 from stn3dmm.cli.doctor import doctor
 from stn3dmm.cli.evaluate import evaluate
@@ -28,7 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (demo, fit, flatten, average, prepare, export, train, evaluate, doctor):
+for command in (demo, fit, flatten, average, prepare, export, train, evaluate, bench, doctor):
     app.command()(command)
 
 

@@ -1,0 +1,5 @@
+"""`python -m benchmarks [ROOM ...]`: see command.py."""
+
+from .command import main
+
+main()
