@@ -88,9 +88,9 @@ wheel-proof: $(VENV)/installed
 
 SITE := import sysconfig; print(sysconfig.get_path("purelib"))
 
-# The package in place (sources are used where they are, and `stn3dmm` is a command) and what it needs to run. A folder
-# called stn3dmm_cuda, such as a clone seen from the folder above it, goes before what the finder of an editable package
-# finds, but not before a package on the path.
+# The package in place (sources are used where they are, and `stn3dmm` is a command) and what it needs to run.
+# From the folder above, a clone called stn3dmm_cuda looks like a package without a file, and Python asks setuptools'
+# finder of editable packages only after it. A package on Python's path, which the .pth file extends, goes before both.
 $(VENV)/installed: constraints.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(INSTALL) torch numpy setuptools wheel ninja

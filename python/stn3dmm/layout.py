@@ -13,6 +13,7 @@ from stn3dmm.drawing import Pixels
 
 GAP = 16  # pixels between pictures
 TEXT = 17  # pixels, the height of words
+INSET = 4  # pixels, between words and the border
 INK = (29, 39, 51)
 PAPER = (255, 255, 255)
 
@@ -36,13 +37,13 @@ def spelt(words: str) -> str:
 def titled(pixels: Pixels, words: str, size: int = TEXT) -> Pixels:
     """A picture below a line of words, which are shortened if they are too long."""
     words = spelt(words)
-    letters, limit = font(size), pixels.shape[1]
+    letters, limit = font(size), pixels.shape[1] - 2 * INSET
     if letters.getlength(words) > limit:
         while words and letters.getlength(words + "…") > limit:
             words = words[:-1]
         words += "…"
     strip = Image.new("RGB", (pixels.shape[1], size + 8), PAPER)
-    ImageDraw.Draw(strip).text((0, 2), words, fill=INK, font=letters)
+    ImageDraw.Draw(strip).text((INSET, 2), words, fill=INK, font=letters)
     return np.concatenate([np.array(strip), rgb(pixels)])
 
 

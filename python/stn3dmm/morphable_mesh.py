@@ -28,6 +28,7 @@ class MorphableMesh:
     mode_names: tuple[str, ...]  # (K,), "identity/..." or "expression/..."
     landmarks: dict[str, npt.NDArray[np.int64]]  # name -> vertex indices, -1 = no such vertex
     uv: npt.NDArray[np.float64] | None = None  # (V, 2) the file's own texture coordinates, v up
+    has_seam: bool = False  # whether uv is None because not every vertex has one pair of texture coordinates
     source: str = ""
     licence: str = ""
 

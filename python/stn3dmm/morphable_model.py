@@ -109,9 +109,10 @@ class MorphableModel:
             return np.asarray(landmarks, dtype=np.int64)
         if landmarks not in self.landmarks:
             known = ", ".join(sorted(self.landmarks)) or "none"
+            again = "Prepare it again with --landmarks FILE, or pass" if landmarks in LANDMARK_SETS else "Pass"
             raise ValueError(
                 f"This model ({self.source or 'unnamed'}) has no landmarks {landmarks!r}; it has {known}. "
-                "Pass vertex indices instead."
+                f"{again} vertex indices."
             )
         return self.landmarks[landmarks]
 

@@ -13,6 +13,7 @@ def test_titles_are_cut_rather_than_clipped():
     assert short.shape == long.shape == (10 + layout.TEXT + 8, 120, 3)
     assert short.min() < 100
     assert long[:, -1].min() == 255
+    assert short[: layout.TEXT, : layout.INSET].min() == 255
 
 
 def test_rows_and_columns_pad_with_white():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -65,15 +66,24 @@ def export(
         texture=_texture(morphable_model, record, image, texture),
         rotation=_rotation(record) if record is not None and posed else None,
     )
+    notes = []
+    if record is not None and image is not None and Path(record.image).name != image.name:
+        notes.append(f"{source} was made on {record.image}, and {image.name} gave the texture.")
     if as_json:
-        say_json({"model": morphable_model.source, "files": [str(file) for file in files]})
-    else:
-        say(f"{'Mean face' if record is None else record.image} -> {', '.join(map(str, files))}")
+        say_json({"model": morphable_model.source, "files": [str(file) for file in files], "notes": notes})
+        return
+    say(f"{'Mean face' if record is None else record.image} -> {', '.join(map(str, files))}")
+    for note in notes:
+        say(f"Note: {note}")
 
 
 def _fit(source: Path | None) -> FitRecord | None:
     from stn3dmm.fit_file import is_fit, load_fit
 
+    if source is not None and not source.exists():
+        raise FileNotFoundError(
+            f"{source}: no such file or folder; expected a fit that 'stn3dmm fit' wrote, or a morphable model."
+        )
     return load_fit(source) if source is not None and is_fit(source) else None
 
 
@@ -85,13 +95,22 @@ def _coefficients(model: MorphableModel, record: FitRecord | None, moves: list[s
     for move in moves:
         name, _, text = move.rpartition("=")
         if name not in model.mode_names:
-            known = ", ".join(model.mode_names[:4])
-            raise ValueError(f"--mode must be NAME=SIGMAS with a mode of this model ({known}, ...); got {move!r}.")
+            known = f"a mode of this model ({', '.join(model.mode_names[:4])}, ...)"
+            if similar := _similar(name or text, model.mode_names):
+                known += f", perhaps {similar}"
+            raise ValueError(f"--mode must be NAME=SIGMAS with {known}; got {move!r}.")
         try:
             alpha[model.mode_names.index(name)] += float(text)
         except ValueError:
             raise ValueError(f"--mode {name} needs a number of standard deviations; got {text!r}.") from None
     return alpha
+
+
+def _similar(name: str, known: tuple[str, ...]) -> str | None:
+    """The mode whose name, with or without its kind, is most like this one."""
+    full_names = {full.partition("/")[2]: full for full in reversed(known)} | {full: full for full in known}
+    found = difflib.get_close_matches(name, full_names, n=1)
+    return full_names[found[0]] if found else None
 
 
 def _texture(

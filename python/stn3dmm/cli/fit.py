@@ -15,6 +15,8 @@ from stn3dmm.cli.sources import check_images, landmarks_of
 if TYPE_CHECKING:
     from stn3dmm.fitted_face import FittedFace
 
+PLAUSIBLE = 5.0  # standard deviations; of a million coefficients from the prior, hardly one lies beyond
+
 
 def fit(
     images: Annotated[list[Path], typer.Argument(help="Photographs.")],
@@ -64,7 +66,8 @@ def fit(
             with batch.attempt(path):
                 photograph = read_image(path)
                 face = fit_photograph(morphable_model, path.name, photograph, landmarks_for(path), prior_weight)
-                results.append(_write(face, path.stem, output, file_format))
+                files = _write(face, path.stem, output, file_format)
+                results.append(_result(face, files, prior_weight))
     if as_json:
         say_json({"model": morphable_model.source, "faces": results, "failures": batch.failures})
     for result in results if not as_json else []:
@@ -73,10 +76,13 @@ def fit(
             f"{result['image']}: {result['error']:.2f} px; yaw {angles['yaw']:+.1f}, pitch {angles['pitch']:+.1f}, "
             f"roll {angles['roll']:+.1f} degrees -> {result['files']['fit']}"
         )
+        for note in result["notes"]:
+            say(f"Note: {note}")
     batch.end()
 
 
-def _write(face: FittedFace, stem: str, output: Path, file_format: str) -> dict[str, Any]:
+def _write(face: FittedFace, stem: str, output: Path, file_format: str) -> dict[str, Path]:
+    """The files by what they hold."""
     from stn3dmm.files import atomic_paths
     from stn3dmm.fit_file import save_fit
     from stn3dmm.formats.images import write_png
@@ -90,6 +96,17 @@ def _write(face: FittedFace, stem: str, output: Path, file_format: str) -> dict[
                 save_fit(temporary, face.record)
             else:
                 write_png(temporary, pictures[name])
+    return files
+
+
+def _result(face: FittedFace, files: dict[str, Path], prior_weight: float) -> dict[str, Any]:
+    notes = []
+    largest = float(abs(face.record.theta[6:]).max(initial=0.0))
+    if largest > PLAUSIBLE:
+        notes.append(
+            f"{face.name}: an implausible shape (largest |alpha| {largest:.1f} standard deviations); raise "
+            f"--prior-weight ({prior_weight:g})."
+        )
     return {
         "image": face.name,
         "error": face.record.error,
@@ -99,4 +116,5 @@ def _write(face: FittedFace, stem: str, output: Path, file_format: str) -> dict[
         "angles": face.angles._asdict(),
         "theta": face.record.theta.tolist(),
         "files": {name: str(path) for name, path in files.items()},
+        "notes": notes,
     }

@@ -162,10 +162,10 @@ def _coordinates(mesh: MorphableMesh, source: Path, uv: str | None) -> npt.NDArr
     if uv != OWN:
         return read_uv(uv, mesh.vertex_count)
     if mesh.uv is None:
-        raise ValueError(
-            f"{source}: --uv {OWN}, but this mesh has no texture coordinates, or a seam where a vertex has two; leave "
-            "--uv out to have them computed."
-        )
+        lack = "has no texture coordinates"
+        if mesh.has_seam:
+            lack = "has texture coordinates with a seam, where a vertex has two pairs, or one has none"
+        raise ValueError(f"{source}: --uv {OWN}, but this mesh {lack}; leave --uv out to have them computed.")
     return mesh.uv
 
 
@@ -176,14 +176,17 @@ def _write(
     from stn3dmm.files import atomic_paths
     from stn3dmm.formats.images import write_png
     from stn3dmm.prepare.page import render_prepare_report
-    from stn3dmm.prepare.pictures import picture_names, pictures
+    from stn3dmm.prepare.pictures import OCCASIONAL, picture_names, pictures
 
     drawn = []
     if folder is not None:
         with progress(len(picture_names(mesh, model, report)), "Drawing:") as step:
             drawn = list(pictures(mesh, model, report, step))
     files = [output]
+    stale: list[Path] = []
     if folder is not None:
+        if (folder / "report.json").is_file():  # of an earlier run, which may have had pictures that this one lacks
+            stale = [folder / f"{name}.png" for name in set(OCCASIONAL) - {each.name for each in drawn}]
         files += [folder / "report.html", folder / "report.json", *(folder / f"{each.name}.png" for each in drawn)]
     with progress(1, "Writing:") as step, atomic_paths(files) as temporaries:
         step(output.name)
@@ -193,6 +196,8 @@ def _write(
             temporaries[2].write_text(json.dumps(_record(model, report), indent=1, allow_nan=False), encoding="utf-8")
         for picture, temporary in zip(drawn, temporaries[3:], strict=True):
             write_png(temporary, picture.pixels)
+    for picture_file in stale:
+        picture_file.unlink(missing_ok=True)
     return files
 
 

@@ -155,13 +155,14 @@ def _read(
     if "ibug68" in sets and "aflw21" not in sets:
         sets["aflw21"] = mesh_landmarks.aflw21_of_ibug68(sets["ibug68"])
     mesh = dataclasses.replace(mesh, landmarks=sets)
-    check_upright(mesh, source.path)
+    check_upright(mesh, source.path, landmarks)
     return mesh
 
 
 def _refuse_options(names: list[str], what: str, source: Source) -> None:
     if names:
-        raise ValueError(f"{source.path}: {what} takes no option {names[0]!r}; leave it out.")
+        flag = names[0].replace("_", "-")
+        raise ValueError(f"{source.path}: {what} takes no option {names[0]!r} (--{flag}); leave it out.")
 
 
 def _unknown(source: Source) -> ValueError:
@@ -170,6 +171,8 @@ def _unknown(source: Source) -> ValueError:
             f"{source.path}: not a readable model ({source.describe()}): the file seems damaged or cut off; copy or "
             "download it again."
         )
+    if (remedy := source.remedy()) is not None:
+        return ValueError(f"{source.path}: not a known morphable model ({source.describe()}); {remedy}.")
     known = "; ".join(module.WHAT for module in mesh_formats())
     return ValueError(
         f"{source.path}: not a known morphable model ({source.describe()}); expected a stn3dmm .npz; the authors' "

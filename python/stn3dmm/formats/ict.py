@@ -56,7 +56,7 @@ def read(path: Path, *, part: str = "full") -> MorphableMesh:
         ValueError: an unknown part, or a file that is damaged or of another mesh.
     """
     if part not in PARTS:
-        raise ValueError(f"{path}: part must be {' or '.join(map(repr, PARTS))}; got {part!r}.")
+        raise ValueError(f"{path}: part (--part) must be {' or '.join(map(repr, PARTS))}; got {part!r}.")
     folder = path if (path / NEUTRAL).is_file() else path / "FaceXModel"
     whole = read_obj(folder / NEUTRAL)
     try:

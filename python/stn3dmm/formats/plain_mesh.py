@@ -7,8 +7,9 @@ same polygons::
     identity/*.obj      the mean plus one standard deviation of a mode
     expression/*.obj    blendshapes: the whole expression on the mean face
 
-y is up and the face looks along z, as in glTF. Neither format has a unit: the power of ten is taken that makes the
-largest extent of the mean 100 to 1000 mm, which no face or head leaves. Triangles are turned if they face inwards.
+Modes come in the order of their names, numbers in them by value. y is up and the face looks along z, as in glTF.
+Neither format has a unit: the power of ten is taken that makes the largest extent of the mean 100 to 1000 mm, which no
+face or head leaves. Triangles are turned if they face inwards.
 """
 
 from __future__ import annotations
@@ -56,9 +57,9 @@ def read(path: Path, *, expression: str | os.PathLike[str] | None = None) -> Mor
 
     Raises:
         FileNotFoundError: a file or folder is missing.
-        ValueError: a file that is damaged, or of another topology than the mean; two files for one mode.
+        ValueError: a file that is damaged, or of another topology than the mean; two files for the mean or one mode.
     """
-    mean_file = next((path / name for name in MEANS if (path / name).is_file()), path)
+    mean_file = _mean_file(path)
     mean = _read_polygons(mean_file)
     scale = _millimetres(mean.vertices, mean_file)
     shapes: dict[str, Path] = {}
@@ -73,6 +74,7 @@ def read(path: Path, *, expression: str | os.PathLike[str] | None = None) -> Mor
     if is_inside_out(mean.vertices, triangles):
         _log.info("%s: its triangles faced inwards and were turned.", mean_file)
         triangles = triangles[:, ::-1]
+    uv = mean.vertex_uv()
     basis = np.empty((len(shapes), *mean.vertices.shape), dtype=np.float32)
     for k, (name, file) in enumerate(shapes.items()):
         sigma = blendshapes.STANDARD_DEVIATION if name.startswith("expression/") else 1.0
@@ -83,9 +85,17 @@ def read(path: Path, *, expression: str | os.PathLike[str] | None = None) -> Mor
         triangles=triangles,
         mode_names=tuple(shapes),
         landmarks={},
-        uv=mean.vertex_uv(),
+        uv=uv,
+        has_seam=uv is None and mean.texture is not None,
         source=f"mesh {path.name}",
     )
+
+
+def _mean_file(path: Path) -> Path:
+    found = [path / name for name in MEANS if (path / name).is_file()]
+    if len(found) > 1:
+        raise ValueError(f"{path}: two files for the mean face, {' and '.join(MEANS)}; rename or remove one.")
+    return found[0] if found else path
 
 
 def _read_polygons(path: Path) -> PolygonMesh:
@@ -148,8 +158,14 @@ def _expression_files(path: Path) -> list[Path]:
 
 
 def _mesh_files(folder: Path) -> list[Path]:
-    """The meshes of a folder, "2" before "10"; none if there is no such folder."""
+    """The meshes of a folder in the order of their names, "2" before "10"; none if there is no such folder."""
     if not folder.is_dir():
         return []
     files = [file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES]
-    return sorted(files, key=lambda file: [part.zfill(12) for part in re.split(r"(\d+)", file.name)])
+    return sorted(files, key=lambda file: (_natural_order(file.stem), file.name))
+
+
+def _natural_order(name: str) -> list[tuple[int, str]]:
+    """A key that compares words as words and numbers by value; the parts of a name are words and numbers in turn."""
+    parts = re.split(r"(\d+)", name)
+    return [(int(part), part) if place % 2 else (0, part) for place, part in enumerate(parts)]

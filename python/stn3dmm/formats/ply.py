@@ -37,20 +37,22 @@ def read_ply(path: Path) -> PolygonMesh:
     wrong = corners[(corners < 0) | (corners >= len(vertices))]
     if len(wrong):
         raise ValueError(f"{path}: a polygon has the vertex {wrong[0]}; there are {len(vertices)}, counted from 0.")
-    uv = _vertex_uv(path, content, mesh, corners)
-    flat = corners.reshape(-1).astype(np.int64)
-    return PolygonMesh(vertices, flat, np.full(F, n), None if uv is None else flat, uv)
+    uv, texture = _texture(path, content, mesh, corners)
+    return PolygonMesh(vertices, corners.reshape(-1).astype(np.int64), np.full(F, n), texture, uv)
 
 
-def _vertex_uv(
+def _texture(
     path: Path, content: bytes, mesh: dict[str, Any], corners: npt.NDArray[np.int64]
-) -> npt.NDArray[np.float64] | None:
+) -> tuple[npt.NDArray[np.float64] | None, npt.NDArray[np.int64] | None]:
+    """Texture vertices (T, 2) and those of the corners (C,)."""
     uv = getattr(mesh.get("visual"), "uv", None)
     if uv is None:
-        return None
+        return None, None
     # Where corners have coordinates of their own, trimesh splits a vertex on a seam, or keeps one of its coordinates.
     split = _load(path, content, split_seams=True)
-    return np.asarray(uv, dtype=np.float64) if len(split["vertices"]) <= len(np.unique(corners)) else None
+    if len(split["vertices"]) > len(np.unique(corners)):
+        uv, corners = split["visual"].uv, np.asarray(split["faces"])
+    return np.asarray(uv, dtype=np.float64), corners.reshape(-1).astype(np.int64)
 
 
 def _load(path: Path, content: bytes, split_seams: bool) -> dict[str, Any]:
@@ -60,6 +62,6 @@ def _load(path: Path, content: bytes, split_seams: bool) -> dict[str, Any]:
         return dict(load_ply(io.BytesIO(content), fix_texture=split_seams, skip_materials=True))
     except Exception as error:  # a different type for each kind of damage
         raise ValueError(
-            f"{path}: not a readable PLY file ({type(error).__name__}: {error}); if other programs read it, export "
-            "triangles or OBJ: binary files with polygons of several sizes are not read."
+            f"{path}: not a readable PLY file: damaged, cut off, or binary with polygons of several sizes, which are "
+            "not read; export it again, as triangles or as OBJ."
         ) from error

@@ -19,7 +19,11 @@ from stn3dmm.formats.pickle_machine import operations
 from stn3dmm.morphable_mesh import MorphableMesh
 
 HEAD_BYTES = 4096
+MOST_ENTRIES = 100  # of a folder in which a model is looked for
 LONGEST_NAME = 64  # longer strings in a pickle are data
+
+# How meshes begin that are not read.
+OTHER_MESHES = {b"glTF": "a GLB mesh", b"solid ": "an STL mesh", b"Kaydara FBX": "an FBX mesh"}
 
 # A module of this package for each format, in the order in which they are asked; loaded on first use.
 MESH_FORMATS = ("ict", "sfm", "bfm2009", "bfm_h5", "tddfa_v2", "deep3d", "flame", "plain_mesh")
@@ -110,13 +114,32 @@ class Source:
             "pickle": "a Python pickle",
         }
         if self.kind not in kinds or (self.kind == "zip" and not self.names):
-            pictures = {b"\x89PNG": "a PNG picture", b"\xff\xd8": "a JPEG picture", b"PK": "a damaged zip archive"}
-            for magic, name in pictures.items():
+            beginnings = {b"\x89PNG": "a PNG picture", b"\xff\xd8": "a JPEG picture", b"PK": "a damaged zip archive"}
+            for magic, name in (beginnings | OTHER_MESHES).items():
                 if self.head.startswith(magic):
                     return name
+            if self._is_binary_stl:
+                return "an STL mesh"
             return f"it begins with {self.head[:16]!r}" if self.head else "an empty file"
         found = ", ".join(sorted(self.names)) or "nothing readable"
         return f"{kinds[self.kind]}: it holds {found if len(found) <= 200 else found[:200] + ' ...'}"
+
+    def remedy(self) -> str | None:
+        """What to do about a source that no format recognises, where that is plain."""
+        if self.head.startswith(tuple(OTHER_MESHES)) or self._is_binary_stl:
+            return "convert it to OBJ or PLY"
+        if self.kind == "zip" and any("." in name for name in self.names):  # the arrays of an .npz have no suffix
+            return "unpack it, and name what it holds"
+        if self.kind == "folder" and len(self.names) <= MOST_ENTRIES:
+            models = [name for name in sorted(self.names) if mesh_format_of(Source(self.path / name)) is not None]
+            return f"name {models[0]} itself" if len(models) == 1 else None
+        return None
+
+    @property
+    def _is_binary_stl(self) -> bool:
+        """Whether a count of triangles after 80 bytes, each of 50 bytes, makes up the file."""
+        count = int.from_bytes(self.head[80:84], "little")
+        return len(self.head) >= 84 and self.path.stat().st_size == 84 + 50 * count
 
 
 def mesh_formats() -> Iterator[MeshFormat]:

@@ -117,7 +117,10 @@ def _read_blendshapes(path: Path, V: int) -> dict[str, npt.NDArray[np.float32]]:
     for number in range(1, file.count("expression blendshapes") + 1):
         length = file.count(f"bytes in the name of blendshape {number}")
         if length > LONGEST_NAME:
-            raise ValueError(f"{path}: expected a name of at most {LONGEST_NAME} bytes for blendshape {number}.")
+            raise ValueError(
+                f"{path}: not a file of eos's blendshapes (expression_blendshapes_*.bin): blendshape {number} has a "
+                f"name of {length} bytes."
+            )
         name = file.take("u1", length, f"the name of blendshape {number}").tobytes().decode("utf-8", "replace")
         shape = file.matrix(f"the blendshape {name!r}")
         if shape.shape != (3 * V, 1):

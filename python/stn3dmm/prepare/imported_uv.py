@@ -12,6 +12,7 @@ from .topology import Floats, Indices, boundary_loops, longest_first
 from .uv_embedding import Embedding
 
 SYMMETRIC = 1e-4  # of the square; texture files have few digits
+MOST_FLIPPED = 0.2  # of the triangles; a map that was made for the mesh flips hardly any, a random one half
 
 
 def import_uv(
@@ -28,7 +29,7 @@ def import_uv(
             coordinates are symmetric about u = 0.5 under it.
 
     Raises:
-        ValueError: coordinates of the wrong shape, not finite, or the same for all vertices.
+        ValueError: coordinates of the wrong shape, not finite, the same for all vertices, or plainly of another mesh.
     """
     place = np.asarray(uv, dtype=np.float64)
     if place.shape != (len(vertices), 2):
@@ -38,6 +39,12 @@ def import_uv(
     if not signed_areas(place, triangles).any():
         raise ValueError("uv gives no triangle an area. Leave it out to have it computed.")
     place, notes = _upright(vertices, triangles, place)
+    flips = flipped(place, triangles)
+    if flips > MOST_FLIPPED * len(triangles):
+        raise ValueError(
+            f"uv flips {flips:,} of {len(triangles):,} triangles: it is of another mesh, or has its vertices in "
+            "another order. Leave it out to have it computed."
+        )
     symmetry = checked_mirror(vertices, triangles, mirror)
     used = np.unique(triangles)
     place[np.setdiff1d(np.arange(len(place)), used)] = np.nan
@@ -49,7 +56,6 @@ def import_uv(
     loops = longest_first(vertices, boundary_loops(triangles))
     even = vertices if symmetry is None else mean_of_halves(vertices, symmetry)
     refined = fill_holes(unrefined(triangles, len(vertices)), even, loops[1:])
-    flips = flipped(place, triangles)
     if flips:
         notes.append(f"The imported map flips {flips} triangles; their neighbours cover their place.")
     return Embedding(

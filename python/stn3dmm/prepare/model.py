@@ -24,6 +24,9 @@ from .resample import Location, checked_grid, locate
 from .topology import Floats, Indices, largest_part
 from .uv_embedding import Choice, Embedding, flatten
 
+CORNERS = 4  # of the square
+LEAST_COVERED = 0.05  # of the grid's vertices
+
 
 def prepare_model(
     mesh: MorphableMesh,
@@ -67,6 +70,11 @@ def prepare_model(
     if uv is None:
         _check_outside(vertices, triangles)
         flat = flatten(vertices, triangles, weights)
+        if len(flat.loops[0]) < CORNERS:
+            raise ValueError(
+                f"prepare_model: the face has a boundary of {len(flat.loops[0])} vertices; expected at least "
+                f"{CORNERS}, one for each corner of the square. Cut the mesh along a longer rim."
+            )
     else:
         flat = import_uv(vertices, triangles, uv)
     step("locating the grid's vertices")
@@ -130,8 +138,11 @@ def _correspondence(
     first = 0 if flat.mirror is None else Q // 2
     part = np.arange(P * Q).reshape(P, Q)[:, first:]
     covered = (location.triangle >= 0)[part]
-    if not covered.any():
-        raise ValueError("prepare_model: the map covers no grid vertex; UV coordinates must lie in 0..1.")
+    if covered.mean() < LEAST_COVERED:
+        raise ValueError(
+            f"prepare_model: the map covers {100 * covered.mean():.2g} % of the grid; UV coordinates must fill 0..1. "
+            "Leave them out to have them computed."
+        )
     valid = covered & ~refined.filled[location.triangle[part]]
     row, column = scipy.ndimage.distance_transform_edt(~covered, return_distances=False, return_indices=True)
     weight = (location.matrix(refined.triangles, refined.vertex_count) @ refined.lift).tocsr()

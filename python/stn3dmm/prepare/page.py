@@ -28,7 +28,7 @@ def summary(mesh: MorphableMesh, model: MorphableModel, report: PrepareReport) -
         ("read", f"{mesh.vertex_count:,} vertices, {len(mesh.triangles):,} triangles, {_modes(mesh.mode_names)}"),
         ("written", f"{P} x {Q} = {P * Q:,} vertices, {2 * (P - 1) * (Q - 1):,} triangles, {_modes(model.mode_names)}"),
         ("holes", _holes(report)),
-        ("not valid", f"{report.invalid:,} of {P * Q:,} vertices"),
+        ("not valid", _invalid(report, P * Q)),
         ("weights", report.weights + (f", {report.split_edges} edges split" if report.split_edges else "")),
         ("flipped triangles", ", ".join(f"{count} ({kind})" for kind, count in report.flips.items())),
         ("angles", _distortion(report.distortion.angle, "larger stretch / smaller", percentiles)),
@@ -70,8 +70,13 @@ def _modes(names: tuple[str, ...]) -> str:
 def _holes(report: PrepareReport) -> str:
     if not report.holes:
         return "none"
-    each = ", ".join(f"{hole.boundary_vertices} vertices around ({hole.perimeter:.0f} mm)" for hole in report.holes)
-    return f"{len(report.holes)}: {each}"
+    each = ", ".join(f"{hole.boundary_vertices} vertices ({hole.perimeter:.0f} mm)" for hole in report.holes)
+    return f"{len(report.holes)}, {'rims' if len(report.holes) > 1 else 'rim'} of {each}"
+
+
+def _invalid(report: PrepareReport, vertices: int) -> str:
+    where = f": {report.uncovered:,} outside the map, {report.invalid - report.uncovered:,} in holes"
+    return f"{report.invalid:,} of {vertices:,} vertices{where if report.uncovered else ''}"
 
 
 def _distortion(values: tuple[float, float, float], what: str, percentiles: str) -> str:
@@ -79,7 +84,8 @@ def _distortion(values: tuple[float, float, float], what: str, percentiles: str)
 
 
 def _symmetry(report: PrepareReport) -> str:
-    shape = f"mean shape {report.shape_symmetry_error:.2g} mm"
+    error = np.format_float_positional(report.shape_symmetry_error, precision=2, fractional=False, trim="-")
+    shape = f"mean shape {error} mm"
     return f"map {report.uv_symmetry_error:.1g}, {shape}" if report.symmetric else f"map not symmetric, {shape}"
 
 

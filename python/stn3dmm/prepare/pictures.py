@@ -15,7 +15,7 @@ import stn3dmm_cuda
 from stn3dmm.drawing import Pixels, View, draw_landmarks, draw_mesh
 from stn3dmm.layout import INK, PAPER, below, beside, font, titled
 from stn3dmm.morphable_mesh import MorphableMesh
-from stn3dmm.morphable_model import MorphableModel
+from stn3dmm.morphable_model import LANDMARK_SETS, MorphableModel
 from stn3dmm.render import interpolate, magnify, wireframe
 from stn3dmm_cuda.results import Fragments
 
@@ -58,6 +58,7 @@ AREA_MARKS = ((-2.0, "1/4"), (-1.0, "1/2"), (0.0, "1: kept"), (1.0, "2"), (2.0, 
 ANGLE_SCALE = 2.0  # powers of two
 ANGLE_STOPS = ((0.97, 0.97, 0.96), (0.99, 0.78, 0.42), (0.91, 0.36, 0.27), (0.48, 0.12, 0.38))
 ANGLE_MARKS = ((0.0, "1: kept"), (1.0, "2"), (2.0, "4"))
+OCCASIONAL = (*(f"landmarks_{name}" for name in LANDMARK_SETS), "modes")  # pictures that not every model has
 
 
 class Picture(NamedTuple):
@@ -246,6 +247,12 @@ def _numbered(pixels: Pixels, points: npt.NDArray[np.floating[Any]], seen: npt.N
     return np.array(image)
 
 
+def _marked(pixels: Pixels, words: str) -> Pixels:
+    image = Image.fromarray(pixels)
+    ImageDraw.Draw(image).text((4, 2), words, fill=INK, font=font(13), stroke_width=2, stroke_fill=PAPER)
+    return np.array(image)
+
+
 def modes(model: MorphableModel) -> Pixels:
     """Every mode at minus and plus three standard deviations, below its name."""
     triangles = _valid_triangles(model)
@@ -256,7 +263,8 @@ def modes(model: MorphableModel) -> Pixels:
         pair = []
         for sigmas in (-SIGMAS, SIGMAS):
             points = camera.points(model.mean + sigmas * mode)
-            pair.append(draw(points, triangles, CELL, clay(points, triangles)))
+            face = draw(points, triangles, CELL, clay(points, triangles))
+            pair.append(_marked(face, f"{sigmas:+g}"))
         largest = float(np.linalg.norm(mode, axis=1).max())
         cells.append(titled(beside(pair, gap=0), f"{name}: {largest:.2g} mm", 13))
     return below([beside(cells[start : start + SHEET_COLUMNS]) for start in range(0, len(cells), SHEET_COLUMNS)])

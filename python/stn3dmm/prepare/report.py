@@ -11,11 +11,13 @@ import numpy.typing as npt
 from stn3dmm.morphable_mesh import MorphableMesh
 from stn3dmm.morphable_model import MorphableModel
 
-from .distortion import Distortion, distortion
+from .distortion import PERCENTILES, Distortion, distortion
 from .resample import Location
 from .topology import Floats, Indices, loop_lengths
 from .uv_embedding import Embedding
 
+CROWDED = 0.25  # of its share of the map: half of a surface that gets less has too few vertices
+USUAL_SIZE = 112 * 112  # vertices of a grid
 FAR = 5.0  # mm from a landmark to its grid vertex, beyond which a user is told
 
 
@@ -87,9 +89,11 @@ def measured(
     if mirror is not None:
         error = float(np.nanmax(np.abs(flat.uv[mirror] * (-1, 1) + (1, 0) - flat.uv[: len(mirror)])))
     holes = _holes(vertices, flat, location)
+    spread = distortion(lifted, refined.triangles[~refined.filled], flat.uv)
     notes = [
         *_part_notes(mesh, parts),
         *flat.notes,
+        *_share_notes(spread, model),
         *_grid_notes(holes, location),
         *_landmark_notes(landmarks, mesh, model, flat.uv),
     ]
@@ -108,7 +112,7 @@ def measured(
         symmetric=mirror is not None,
         uv_symmetry_error=error,
         shape_symmetry_error=_asymmetry(grid),
-        distortion=distortion(lifted, refined.triangles[~refined.filled], flat.uv),
+        distortion=spread,
         uncovered=int((location.triangle < 0).sum()),
         overlaps=location.overlaps,
         invalid=int((~model.valid).sum()),
@@ -140,22 +144,40 @@ def _part_notes(mesh: MorphableMesh, parts: int) -> list[str]:
     return [f"Of {parts} unconnected parts the largest was taken for the face."] if parts > 1 else []
 
 
-def _grid_notes(holes: tuple[Hole, ...], location: Location) -> list[str]:
-    notes = [
-        f"A hole of {hole.boundary_vertices} vertices lies between the grid's vertices and is not marked; "
-        "a larger grid shows it."
-        for hole in holes
-        if hole.grid_vertices == 0
+def _share_notes(spread: Distortion, model: MorphableModel) -> list[str]:
+    share = spread.area[PERCENTILES.index(50)]
+    if not share * max(1.0, model.vertex_count / USUAL_SIZE) < CROWDED:
+        return []
+    return [
+        f"Half of the surface gets less than {100 * share:.2g} % of its share of the map: cut the face out of the "
+        "mesh, or take a larger grid (--size)."
     ]
+
+
+def _grid_notes(holes: tuple[Hole, ...], location: Location) -> list[str]:
+    notes = []
+    small = [str(hole.boundary_vertices) for hole in holes if hole.grid_vertices == 0]
+    if len(small) == 1:
+        notes.append(
+            f"The hole with a rim of {small[0]} vertices lies between the grid's vertices and is not marked; a larger "
+            "grid shows it."
+        )
+    elif small:
+        notes.append(
+            f"The holes with rims of {', '.join(small[:-1])} and {small[-1]} vertices lie between the grid's vertices "
+            "and are not marked; a larger grid shows them."
+        )
     uncovered = int((location.triangle < 0).sum())
     if uncovered:
-        notes.append(f"The map leaves {uncovered} grid vertices uncovered; they are not valid.")
+        notes.append(f"The map leaves {uncovered:,} grid vertices uncovered; they are not valid.")
     if location.overlaps:
-        notes.append(f"The map folds at {location.overlaps} grid vertices.")
+        notes.append(f"The map folds at {location.overlaps:,} grid vertices.")
     return notes
 
 
 def _landmark_notes(landmarks: dict[str, Floats], mesh: MorphableMesh, model: MorphableModel, uv: Floats) -> list[str]:
+    if not any((index >= 0).any() for index in mesh.landmarks.values()):
+        return ["No landmarks: the orientation was not checked, and `stn3dmm fit` needs them (--landmarks FILE)."]
     notes = []
     on_face = np.asarray(np.isfinite(uv).all(axis=1))
     for name, distance in landmarks.items():

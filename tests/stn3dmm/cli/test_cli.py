@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -18,7 +19,7 @@ from stn3dmm.demo import astronaut
 from stn3dmm.fit_file import load_fit
 from typer.testing import CliRunner
 
-COMMANDS = ("demo", "fit", "flatten", "average", "prepare", "export", "train", "evaluate", "doctor")
+COMMANDS = ("demo", "fit", "flatten", "average", "prepare", "export", "train", "evaluate", "bench", "doctor")
 
 
 def run(*arguments: object, code: int = 0) -> str:
@@ -80,6 +81,22 @@ def test_fit_flatten_average(portrait, tmp_path):
     )
     assert (np.abs(mean - texture)[mask > 0] <= 1).all()
     assert set(np.unique(np.asarray(Image.open(again / "mean_weight.png")))) <= {0, 255}
+
+
+def test_fit_tells_of_implausible_shapes(portrait, tmp_path):
+    said = "portrait.png: an implausible shape (largest |alpha| "
+    text = run("fit", portrait, "--output", tmp_path, "--prior-weight", "0.001")
+    assert said in text
+    assert "raise --prior-weight (0.001)." in text
+    assert said not in run("fit", portrait, "--output", tmp_path)
+    result = json.loads(run("fit", portrait, "--output", tmp_path, "--prior-weight", "0.001", "--json"))
+    assert [note.startswith(said) for note in result["faces"][0]["notes"]] == [True]
+
+
+def test_fit_without_landmarks_of_the_model_names_the_remedy(portrait, embedded, tmp_path):
+    dataclasses.replace(embedded, landmarks={}).save(tmp_path / "bare.npz")
+    line = complaint("fit", portrait, "-m", tmp_path / "bare.npz", "-o", tmp_path).splitlines()[-1]
+    assert "has no landmarks 'ibug68'; it has none. Prepare it again with --landmarks FILE, or" in line
 
 
 def test_fit_takes_every_kind_of_landmarks(portrait, tmp_path):

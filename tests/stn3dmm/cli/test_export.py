@@ -37,6 +37,17 @@ def test_export_fit_with_its_photograph(fitted, tmp_path):
     assert mesh.visual.vertex_colors[~seen, :3].mean() > 60
 
 
+def test_export_with_another_photograph_says_so(fitted, tmp_path):
+    portrait, fit = fitted
+    other = tmp_path / "other.png"
+    other.write_bytes(portrait.read_bytes())
+    said = "portrait_fit.json was made on portrait.png, and other.png gave the texture."
+    assert said in run("export", fit, "--image", other, "-o", tmp_path / "a.glb")
+    assert "Note" not in run("export", fit, "--image", portrait, "-o", tmp_path / "a.glb")
+    result = json.loads(run("export", fit, "--image", other, "-o", tmp_path / "a.glb", "--json"))
+    assert [said in note for note in result["notes"]] == [True]
+
+
 def test_export_posed_is_turned(fitted, tmp_path):
     _, fit = fitted
     run("export", fit, "-o", tmp_path / "a.ply")
@@ -81,7 +92,11 @@ def test_export_rejects(fitted, tmp_path):
     name = stn3dmm.embedded_model().mode_names[0]
     assert "needs a number" in complaint("export", "--mode", f"{name}=large", "-o", out)
     assert "a mesh is written as .glb" in complaint("export", fit, "-o", tmp_path / "a.stl")
-    assert "no such file" in complaint("export", tmp_path / "none_fit.json", "-o", out)
+    line = complaint("export", tmp_path / "none_fit.json", "-o", out)
+    assert "none_fit.json: no such file or folder; expected a fit that 'stn3dmm fit' wrote, or a morphable" in line
+    kind, _, mode = stn3dmm.embedded_model().mode_names[-1].partition("/")
+    assert f", ...), perhaps {kind}/{mode}; got '{mode}=2'" in complaint("export", "--mode", f"{mode}=2", "-o", out)
+    assert "perhaps" not in complaint("export", "--mode", "zzzz=2", "-o", out)
     assert "not a fit" in complaint("export", damaged, "-o", out)
     assert "m.npz" in complaint("export", tmp_path / "m.npz", "-o", out)
     assert "--model names a model too" in complaint("export", portrait, "--model", fit, "-o", out)

@@ -49,7 +49,8 @@ def test_prepare_writes_a_model(prepared):
 def test_prepare_tells_people(dome, tmp_path):
     text = run("prepare", dome, "-o", tmp_path / "new" / "a.npz", "--size", "9", "--identity", 1, "--expressions", 0)
     assert "9 x 9 = 81 vertices, 128 triangles, 1 identity and 0 expression modes" in " ".join(text.split())
-    assert "1: 6 vertices around" in text
+    assert "1, rim of 6 vertices (" in text
+    assert "Note: No landmarks: the orientation was not checked" in text
     assert text.splitlines()[-1].split() == ["->", str(tmp_path / "new" / "a.npz")]
     assert stn3dmm.load_model(tmp_path / "new" / "a.npz").mode_names == ("identity/deep",)
 

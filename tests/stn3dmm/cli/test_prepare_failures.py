@@ -50,7 +50,8 @@ def test_prepare_rejects_and_writes_nothing(dome, tmp_path):
     assert "2 landmarks; expected 21 (AFLW) or 68 (iBUG)" in says(dome, "-l", work / "short.anl")
     assert "none of the mesh's 169 vertices" in says(dome, "-l", work / "far.json")
     assert "nothing.anl: no such file" in says(dome, "-l", work / "nothing.anl")
-    assert "takes no option 'part'" in says(dome, "--part", "narrow")
+    assert "takes no option 'part' (--part); leave it out" in says(dome, "--part", "narrow")
+    assert "(--authors-expressions); leave it out" in says(dome, "--authors-expressions")
     for size in ("1", "0", "-5", "112x", "x112", "1x5", "5000", "ten", "3x3x3", "9" * 50):
         assert "--size must be a number from 2 to 4096, or two as in 112x96" in says(dome, "--size", size)
     assert "--identity must be 0 or more modes; got -1" in says(dome, "--identity", "-1")
@@ -59,7 +60,10 @@ def test_prepare_rejects_and_writes_nothing(dome, tmp_path):
         dome, "--weights", "round"
     )
     assert "leave out one of them" in says(dome, "--weights", "clamped", "--uv", "own")
-    assert "no texture coordinates" in says(bare, "--uv", "own")
+    assert "this mesh has no texture coordinates; leave" in says(bare, "--uv", "own")
+    seam = write_obj(work / "seam.obj", dome_vertices(), own_uv())
+    seam.write_text(seam.read_text().replace(" 20/20 ", " 20/21 ", 1))
+    assert "has texture coordinates with a seam, where a vertex has two" in says(seam, "--uv", "own")
     assert "nothing.mat: no such file; expected UV coordinates" in says(dome, "--uv", work / "nothing.mat")
     assert "expected one array (169, 2) of numbers" in says(dome, "--uv", work / "short.npy")
     assert "NaN or infinite" in says(dome, "--uv", work / "nan.npy")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -99,6 +100,30 @@ def test_pictures_are_upright_and_unmirrored(prepared):
     tile = picture("geometry_image")[30:300, 5:250]
     assert tile[:, -5:, 0].mean() > tile[:, :5, 0].mean() + 150
     assert tile[:5, :, 1].mean() > tile[-5:, :, 1].mean() + 150
+
+
+def test_report_replaces_the_pictures_of_an_earlier_one(dome, prepared, tmp_path):
+    """Those that it would have written, and of a report alone."""
+    folder = tmp_path / "r"
+    shutil.copytree(prepared[0] / "r", folder)
+    shutil.copy(folder / "modes.png", folder / "mine.png")
+    options = ("--size", "8", "--report")
+    run("prepare", dome / "mean.obj", "-o", tmp_path / "a.npz", *options, folder)
+    assert {path.stem for path in folder.glob("*.png")} == PICTURES.keys() - {"modes", "landmarks_aflw21"} | {"mine"}
+    other = tmp_path / "other"
+    other.mkdir()
+    shutil.copy(folder / "mine.png", other / "modes.png")
+    run("prepare", dome / "mean.obj", "-o", tmp_path / "a.npz", *options, other)
+    assert (other / "modes.png").is_file()
+
+
+def test_modes_say_which_side_is_which(prepared):
+    """Words in the upper left corner of each face, minus in its left half and plus in its right one."""
+    with Image.open(prepared[0] / "r" / "modes.png") as image:
+        sheet = np.asarray(image.convert("L"))
+    corners = [sheet[21 : 21 + 18, left : left + 24] for left in (0, 118)]
+    dark = [(corner < 100).sum() for corner in corners]
+    assert dark[1] > dark[0] > 10  # the plus has more ink than the minus
 
 
 def test_prepare_without_modes(dome, tmp_path):

@@ -100,7 +100,10 @@ FAULTS = {
     "nan": (lambda c: changed(c, "shapePC", (7, 1), np.nan), "shapePC holds NaN or infinity"),
     "index_0": (lambda c: {"tl": c["tl"] - 1}, r"tl must hold whole numbers in 1\.\.53490"),
     "quads": (lambda c: {"tl": np.ones((10, 4))}, r"tl must be \(F, 3\) or \(3, F\)"),
-    "from_behind": (lambda c: {"shapeMU": (c["shapeMU"].reshape(-1, 3) * (-1, 1, -1)).reshape(-1, 1)}, "turned"),
+    "from_behind": (
+        lambda c: {"shapeMU": (c["shapeMU"].reshape(-1, 3) * (-1, 1, -1)).reshape(-1, 1)},
+        "half a turn off",
+    ),
 }
 
 

@@ -122,7 +122,7 @@ FAULTS = {
     "other_vertices": ("expression/model/mean", np.zeros(3), r"expression/model/pcaBasis must be \(3, K\)"),
     "quads": (CELLS, np.zeros((4, 5)), r"cells must be \(F, 3\) or \(3, F\)"),
     "past_end": (CELLS, np.full((3, 5), V), "cells must hold whole numbers in 0..98"),
-    "upside_down": (MEAN, (face() * (1, -1, 1)).reshape(-1), "the mean face is turned|metadata"),
+    "upside_down": (MEAN, (face() * (1, -1, 1)).reshape(-1), "the mean face is mirrored|metadata"),
     "json": (JSON, "no json", "metadata/landmarks/json is not the list of landmarks"),
     "json_nest": (JSON, "[" * 100_000, "metadata/landmarks/json is not the list of landmarks"),
     "json_object": (JSON, "{}", None),

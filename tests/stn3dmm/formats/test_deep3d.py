@@ -93,13 +93,13 @@ FAULTS = {
     "too_large": (lambda c: changed(c, "exBase", (0, 2), 1e300), "basis holds NaN or infinity"),
     "upside_down": (
         lambda c: {"meanshape": (face() * (1, -1, 1)).reshape(1, -1)},
-        "the mean face is turned: .* y runs",
+        r"the mean face is mirrored: .* Write \(x, -y, z\)",
     ),
     "mirrored": (
         lambda c: {"meanshape": (face() * (-1, 1, 1)).reshape(1, -1)},
-        "the mean face is turned: .* x runs",
+        r"the mean face is mirrored: .* Write \(-x, y, z\)",
     ),
-    "from_behind": (lambda c: {"meanshape": (face() * (-1, 1, -1)).reshape(1, -1)}, "x and z run"),
+    "from_behind": (lambda c: {"meanshape": (face() * (-1, 1, -1)).reshape(1, -1)}, "half a turn off"),
 }
 
 

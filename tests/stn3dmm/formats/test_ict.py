@@ -88,7 +88,7 @@ def test_real_conventions(real_data):
 
 
 def test_rejects_an_unknown_part(written):
-    with pytest.raises(ValueError, match="part must be 'full' or 'narrow'; got 'head'"):
+    with pytest.raises(ValueError, match=r"part \(--part\) must be 'full' or 'narrow'; got 'head'"):
         read_mesh(written, part="head")
 
 

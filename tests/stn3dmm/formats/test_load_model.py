@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import struct
+import zipfile
 
 import h5py
 import numpy as np
@@ -139,7 +141,9 @@ def test_rejects_options_that_a_format_lacks(model_mat, tmp_path):
     path = write_obj(tmp_path / "face.obj", FACE, POLYGONS)
     with pytest.raises(ValueError, match=r"a mesh \(OBJ or PLY\).* takes no option 'part'"):
         read_mesh(path, part="full")
-    with pytest.raises(ValueError, match="takes no option 'authors_expressions'; leave it out"):
+    with pytest.raises(
+        ValueError, match=r"takes no option 'authors_expressions' \(--authors-expressions\); leave it out"
+    ):
         read_mesh(path, authors_expressions=True)
     with pytest.raises(ValueError, match=r"ICT-FaceKit .* takes no option 'expression'"):
         read_mesh(ict_folder(tmp_path), expression=path)
@@ -166,13 +170,35 @@ def test_own_landmarks(tmp_path):
 def test_landmarks_tell_that_a_mesh_is_turned(tmp_path):
     own = tmp_path / "landmarks.json"
     own.write_text(str([{8: 5, 30: 4, 36: 3, 45: 2}.get(k, 0) for k in range(68)]))
-    for vertices, axis in (
-        (FACE * (1, -1, -1), "y and z run the other way"),
-        (FACE[:, [1, 0, 2]] * (1, 1, -1), "x and y and z run the other way"),
+    for vertices, words in (
+        (FACE * (1, -1, -1), r"half a turn off: .* Write \(x, -y, -z\)"),
+        (FACE[:, [1, 0, 2]], r"mirrored: .* Write \(y, x, z\)"),
     ):
         path = write_obj(tmp_path / "face.obj", vertices, POLYGONS)
-        with pytest.raises(ValueError, match=f"the mean face is turned: .*{axis}"):
+        with pytest.raises(ValueError, match=f"the mean face is {words}.*If the mesh is upright, {own} is of another"):
             read_mesh(path, landmarks=own)
+
+
+@pytest.mark.parametrize("kind", ["zip", "ascii.stl", "stl", "glb", "fbx", "folder"])
+def test_says_what_to_do_about_other_files(tmp_path, kind):
+    path = tmp_path / f"source.{kind}"
+    triangle = struct.pack("<12fH", *[0.0] * 12, 0)
+    contents = {
+        "stl": bytes(80) + struct.pack("<I", 2) + 2 * triangle, "ascii.stl": b"solid face\nfacet normal 0 0 1\n",
+        "glb": b"glTF\x02\x00\x00\x00", "fbx": b"Kaydara FBX Binary  \x00",
+    }  # fmt: skip
+    if kind == "zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("mean.obj", "v 0 0 0")
+    elif kind == "folder":
+        path.mkdir()
+        (path / "sfm_shape.bin").write_bytes(sfm_bytes())
+        (path / "notes.txt").write_text("mine")
+    else:
+        path.write_bytes(contents[kind])
+    remedies = {"zip": "unpack it, and name what it holds", "folder": "name sfm_shape.bin itself"}
+    with pytest.raises(ValueError, match=f"not a known morphable model .*; {remedies.get(kind, 'convert it to OBJ')}"):
+        read_mesh(path)
 
 
 def test_load_model_prepares_a_mesh(tmp_path, caplog):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
 import numpy as np
 import pytest
@@ -63,11 +64,50 @@ UPRIGHT = np.array([[0, -70, 100], [0, 0, 130], [-40, 30, 80], [40, 30, 80]])
 
 def test_check_upright():
     check_upright(mesh_with(UPRIGHT), "file")
-    for flipped, axes in (((-1, 1, 1), "x"), ((1, -1, 1), "y"), ((1, -1, -1), "y and z"), ((-1, 1, -1), "x and z")):
-        with pytest.raises(
-            ValueError, match=f"^file: the mean face is turned: .* nose and chin, {axes} runs? the other way"
-        ):
-            check_upright(mesh_with(UPRIGHT * flipped), "file")
+    tilt = scipy.spatial.transform.Rotation.from_euler("xyz", (25, -20, 15), degrees=True)
+    check_upright(mesh_with(tilt.apply(UPRIGHT)), "file")
+
+
+@pytest.mark.parametrize("axes", ["-x y z", "x -y z", "y x z"])
+def test_mirrored_faces_are_named(axes):
+    written = re.escape(f"({', '.join(axes.split())})")
+    with pytest.raises(
+        ValueError, match=rf"^file: the mean face is mirrored: .*\. No turn helps\. Write {written} for"
+    ):
+        check_upright(mesh_with(seen_along(axes)), "file")
+
+
+@pytest.mark.parametrize(
+    ("axes", "angle"),
+    [
+        ("x z -y", "a quarter turn"), ("x -z y", "a quarter turn"), ("y -x z", "a quarter turn"),
+        ("-z y x", "a quarter turn"), ("-x -y z", "half a turn"), ("-x y -z", "half a turn"),
+        ("-x z y", "half a turn"), ("y z x", "a third of a turn"),
+    ],
+)  # fmt: skip
+def test_turned_faces_are_named(axes, angle):
+    vertices = seen_along(axes)
+    with pytest.raises(ValueError, match=f"^file: the mean face is {angle} off: by its eyes") as caught:
+        check_upright(mesh_with(vertices), "file")
+    assert f"Write ({', '.join(axes.split())}) for (x, y, z)" in str(caught.value)
+    assert ("Blender" in str(caught.value)) == (axes.split()[1] == "z")
+    assert str(caught.value).endswith("Or use the file as it was published.")
+    with pytest.raises(ValueError, match=r"If the mesh is upright, mine\.txt is of another mesh .* vertices from 1"):
+        check_upright(mesh_with(vertices), "file", "mine.txt")
+
+
+def test_landmarks_of_no_face_are_refused():
+    for places in (UPRIGHT[[0, 0, 2, 3]] * (1, 1, 0), UPRIGHT * 0, UPRIGHT[[0, 2, 2, 3]]):
+        with pytest.raises(ValueError, match=r"^file: the mean face "):
+            check_upright(mesh_with(places), "file")
+
+
+def seen_along(axes):
+    """The upright face in a file whose axes, in these directions, are x, y and z of the face."""
+    vertices = np.empty_like(UPRIGHT)
+    for column, axis in enumerate(axes.split()):
+        vertices[:, "xyz".index(axis[-1])] = UPRIGHT[:, column] * (-1 if axis[0] == "-" else 1)
+    return vertices
 
 
 def test_check_upright_needs_its_landmarks():

@@ -35,6 +35,23 @@ def test_a_folder_by_hand(tmp_path):
         assert mode == pytest.approx(np.broadcast_to(move, mode.shape), abs=1e-4)
 
 
+def test_modes_come_in_natural_order(tmp_path):
+    names = ["jaw", "jaw2", "jaw10", "kiss", "mouthClosed", "smile", "smile_left_and_right", "z1a2", "z1a10", "z2"]
+    for name in reversed(names):
+        write_obj(tmp_path / "own" / "expression" / f"{name}.obj", FACE + 1, POLYGONS)
+    write_obj(tmp_path / "own" / "mean.obj", FACE, POLYGONS)
+    assert read_mesh(tmp_path / "own").mode_names == tuple(f"expression/{name}" for name in names)
+
+
+def test_rejects_two_means(tmp_path):
+    folder = own_model(tmp_path / "own")
+    write_ply(folder / "mean.ply", FACE, POLYGONS)
+    with pytest.raises(
+        ValueError, match=r"own: two files for the mean face, mean\.obj and mean\.ply; rename or remove"
+    ):
+        read_mesh(folder)
+
+
 def test_expressions_from_elsewhere(tmp_path):
     path = write_obj(tmp_path / "face.obj", FACE, POLYGONS)
     for name in ("jaw", "smile"):
@@ -74,11 +91,12 @@ def test_texture_coordinates(tmp_path):
     uv = FACE[:, :2] / 40 + 0.5
     mesh = read_mesh(write_obj(tmp_path / "face.obj", FACE, POLYGONS, uv=uv))
     assert mesh.uv == pytest.approx(uv)
+    assert not mesh.has_seam
     # One corner of vertex 4 elsewhere: a seam, and no coordinates of the vertices.
     text = (tmp_path / "face.obj").read_text().replace("5/5\n", "5/1\n", 1)
     (tmp_path / "seam.obj").write_text(text)
     seam = read_mesh(tmp_path / "seam.obj")
-    assert seam.uv is None
+    assert (seam.uv, seam.has_seam) == (None, True)
     assert seam.vertex_count == 7  # vertices are not split
     ply = write_ply(tmp_path / "face.ply", FACE, POLYGONS).read_text()
     rows = ply.replace("property double z", "property double z\nproperty double s\nproperty double t").splitlines()
@@ -96,7 +114,7 @@ def test_a_texture_seam_of_ply_splits_no_vertex(tmp_path):
         (tmp_path / "face.ply").write_text(text.replace("3 0 2 3\n", f"3 0 2 3 6 {corner} 1 1 0 1\n"))
         mesh = read_mesh(tmp_path / "face.ply")
         assert mesh.vertex_count == 4
-        assert (mesh.uv is None) == seam
+        assert (mesh.uv is None, mesh.has_seam) == (seam, seam)
 
 
 def test_obj_statements(tmp_path):
@@ -160,7 +178,7 @@ PLY_FACES = "element face 1\nproperty list uchar int vertex_indices\nend_header\
         (PLY + PLY_FACES + "2 0 1\n", "at least 3 vertex indices"),
         (PLY + "end_header\n0 0 0\n1 0 0\n0 1 0\n", "expected a surface; got 3 vertices and 0 polygons"),
         (PLY.replace("3", "3000000000") + PLY_FACES + "3 0 1 2\n", "at least 3 vertex indices"),
-        (PLY.replace("ascii", "binary_little_endian") + PLY_FACES, "not a readable PLY file"),
+        (PLY.replace("ascii", "binary_little_endian") + PLY_FACES, "not a readable PLY file: damaged, cut off, or"),
         ("ply\nend_header\n", "not a readable PLY file"),
         ("ply\n", "not a readable PLY file"),
         ("ply\nformat ascii 1.0\n", "not a readable PLY file"),

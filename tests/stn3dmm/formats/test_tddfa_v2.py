@@ -88,7 +88,7 @@ FAULTS = {
     "keypoints_67": (lambda c: {"keypoints": c["keypoints"][3:]}, "keypoints must be the x, y and z rows of 68"),
     "keypoints_of_vertices": (lambda c: {"keypoints": np.arange(204)[::-1]}, "keypoints must be the x, y and z rows"),
     "keypoints_past_end": (lambda c: {"keypoints": c["keypoints"] + 3 * V}, "keypoints must hold whole numbers"),
-    "upside_down": (lambda c: {"u": (face() * (1, -1, 1)).reshape(-1, 1)}, "the mean face is turned"),
+    "upside_down": (lambda c: {"u": (face() * (1, -1, 1)).reshape(-1, 1)}, "the mean face is mirrored"),
 }  # fmt: skip
 
 

@@ -49,6 +49,13 @@ def test_import_uv_counts_flips():
     assert f"flips {found.flips['imported']} triangles" in found.notes[-1]
 
 
+def test_import_uv_refuses_a_map_of_another_mesh():
+    vertices, triangles = lattice(20, 20)
+    uv = np.random.default_rng(0).random((400, 2))
+    with pytest.raises(ValueError, match=r"^uv flips \d+ of 722 triangles: it is of another mesh"):
+        import_uv(vertices, triangles, uv)
+
+
 def test_import_uv_fills_holes():
     vertices, triangles = dome()
     uv = (vertices[:, :2] + 1) / 2

@@ -66,7 +66,7 @@ def test_model_is_upright_not_mirrored_and_smooth(shape):
 
 
 def test_a_flat_square_is_resampled_exactly():
-    model, report = prepare_model(morphable(lattice(5, 7)), (9, 13))
+    model, report = prepare_model(morphable(lattice(5, 7), landmarks={"own": np.array([0])}), (9, 13))
     row, column = np.divmod(np.arange(9 * 13), 13)
     expected = np.stack([column / 6 - 1, 1 - row / 4, 0 * row], axis=1) * 100
     np.testing.assert_allclose(model.mean, expected, atol=1e-5)
@@ -88,8 +88,25 @@ def test_holes_are_not_valid():
 
 
 def test_a_hole_between_the_grid_vertices_is_told():
-    _, report = prepare_model(morphable(dome()), (4, 4))
-    assert any("hole of 6 vertices lies between the grid's vertices" in note for note in report.notes)
+    _, report = prepare_model(morphable(dome()), (3, 3))
+    told = [note for note in report.notes if "between the grid's vertices" in note]
+    assert told == [
+        "The holes with rims of 6, 6 and 6 vertices lie between the grid's vertices and are not marked; a larger grid "
+        "shows them."
+    ]
+
+
+def test_a_surface_that_is_crowded_in_the_map_is_told():
+    """A head on a narrow neck, the same at a size that makes up for it, and a face."""
+    for mesh, size, crowded in ((head(0.0, -0.97), 24, True), (head(0.0, -0.97), 240, False), (dome(), 24, False)):
+        _, report = prepare_model(morphable(mesh), (size, size))
+        assert any("of its share of the map: cut the face out" in note for note in report.notes) == crowded
+
+
+def test_missing_landmarks_are_told():
+    for landmarks, told in (({}, True), ({"own": np.array([-1])}, True), ({"own": np.array([3])}, False)):
+        _, report = prepare_model(morphable(dome(), landmarks=landmarks), (8, 8))
+        assert any("the orientation was not checked" in note for note in report.notes) == told
 
 
 def test_landmarks_go_to_near_grid_vertices():
@@ -258,8 +275,11 @@ def test_prepare_model_rejects():
         prepare_model(morphable((vertices * (-100, 100, -100), triangles)))
     with pytest.raises(ValueError, match="at least 2 rows and 2 columns; got 1 x 9"):
         prepare_model(morphable((vertices, triangles)), (1, 9))
-    with pytest.raises(ValueError, match=r"covers no grid vertex; UV coordinates must lie in 0\.\.1"):
-        prepare_model(morphable((vertices, triangles)), uv=5 + vertices[:, :2])
+    for uv in (5 + vertices[:, :2], 0.1 * vertices[:, :2] + 0.5):
+        with pytest.raises(ValueError, match=r"covers (0|3\.\d) % of the grid; UV coordinates must fill 0\.\.1"):
+            prepare_model(morphable((vertices, triangles)), uv=uv)
+    with pytest.raises(ValueError, match="the face has a boundary of 3 vertices; expected at least 4"):
+        prepare_model(morphable((vertices, triangles[:1])))
 
 
 def test_landmarks_outside_an_imported_map_are_dropped():
