@@ -154,3 +154,13 @@ class Operators:
     ) -> Warp:
         placed = points(theta, mean, basis)
         return Warp(*_sampled(image, placed, grid_shape), placed[:, landmarks, :2])
+
+    @staticmethod
+    def symmetry_loss(texture: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        return symmetry_loss(texture, mask)
+
+    @staticmethod
+    def siamese_loss(
+        texture_a: torch.Tensor, mask_a: torch.Tensor, texture_b: torch.Tensor, mask_b: torch.Tensor
+    ) -> torch.Tensor:
+        return siamese_loss(texture_a, mask_a, texture_b, mask_b)

@@ -1,9 +1,10 @@
 """What does a whole training step cost with our transformer, and with the one in plain PyTorch?
 
 Photographs of 112 x 112 or 224 x 224 and their mirror images (B faces), the embedded model with its 42 modes on its
-112 x 112 grid, landmark, prior, symmetry and siamese losses, all of them those of stn3dmm_cuda: localiser forward,
-objective forward and backward, localiser backward, optimiser. On the CPU the localiser is the compact one, on CUDA
-VGG-Face. Ours tests hard visibility, the baseline none. benchmarks/step_share.py has the parts of a step.
+112 x 112 grid, landmark, prior, symmetry and siamese losses: localiser forward, objective forward and backward,
+localiser backward, optimiser. On the CPU the localiser is the compact one, on CUDA VGG-Face. Ours tests hard
+visibility, the baseline, whose symmetry and siamese losses are plain PyTorch too, none. benchmarks/step_share.py has
+the parts of a step.
 """
 
 from __future__ import annotations
