@@ -11,9 +11,10 @@ augmentation and which tenth of the faces keeps its landmarks. Between the rows 
     a tenth + geometric, VISIBILITY    symmetry and siamese losses (mirror images, and the two views of a person) on
                                        all faces, textures masked by hard or soft visibility, or not at all
     a tenth, then geometric alone      "a tenth", fine-tuned on all faces with no landmark at all
+    ..., held                          the same, held to the answers that it began with
 
-The weight of the geometric losses was chosen beforehand with `--choose`: with seed 100, which is not among those of the
-table, and on 200 faces of persons who are not in it either.
+The weights of the geometric losses and of the anchor were chosen beforehand (`--choose`): with seed 100, which is not
+among those of the table, and on 200 faces of persons who are not in it either.
 
     python -m benchmarks.ablation [--seeds 0 1 2] [--only NAME ...] [--folder F] [--save]
     python -m benchmarks.ablation --choose 2 10 50
@@ -46,6 +47,7 @@ PHOTOGRAPHS, HELD_OUT = 2000, 200
 STEPS, TUNING_STEPS = 2000, 500
 TRAINED_SEED, MEASURED_SEED, CHOSEN_SEED = 20, 21, 22  # of the data
 GEOMETRIC = 2.0  # weight of the symmetry and of the siamese loss
+ANCHOR = 0.1  # per pixel squared
 FACES = {"image_size": [128, 128], "yaw": [-60.0, 60.0], "views_per_identity": 2}
 CROP = (112, 112)
 FIGURES = {"nme": 2, "nme_0_30": 2, "nme_30_60": 2, "size": 3, "views_apart": 4}  # and their digits in the table
@@ -56,6 +58,12 @@ ROWS: dict[str, dict[str, Any]] = {
     "a tenth + geometric, hard": {"visibility": "hard", "geometric": GEOMETRIC},
     "a tenth + geometric, soft": {"visibility": "soft", "geometric": GEOMETRIC},
     "a tenth, then geometric alone": {"visibility": "hard", "geometric": GEOMETRIC, "after": "a tenth"},
+    "a tenth, then geometric alone, held": {
+        "visibility": "hard",
+        "geometric": GEOMETRIC,
+        "after": "a tenth",
+        "anchor": ANCHOR,
+    },
 }
 
 
@@ -79,6 +87,7 @@ def settings(row: dict[str, Any], seed: int, start: Path | None) -> dict[str, An
             "landmark": 1.0 / labelled if labelled else 0.0,  # the mean is over all faces, labelled or not
             "symmetry": geometric,
             "siamese": geometric,
+            "anchor": row.get("anchor", 0.0),
             "visibility": row.get("visibility", "hard"),
         },
         "optimiser": {"learning_rate": 1e-3 if start is None else 1e-4, "weight_decay": 0.05, "betas": [0.9, 0.98]},

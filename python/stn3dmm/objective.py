@@ -6,6 +6,8 @@ import dataclasses
 import math
 from typing import Any, NamedTuple, Protocol
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 
@@ -17,7 +19,8 @@ from stn3dmm_cuda.results import Warp
 __all__ = ["LossTerms", "Objective", "ObjectiveConfig", "Pairs", "weighs", "weight_at"]
 
 VISIBILITIES = ("hard", "soft", "none")
-WEIGHTS = ("landmark", "prior", "symmetry", "siamese")
+WEIGHTS = ("landmark", "prior", "symmetry", "siamese", "anchor")
+ANCHORED = 100  # vertices, at most, whose places the anchor compares
 Weight = float | tuple[tuple[float, float], ...]  # one number, or (progress 0..1, weight) points, linear between them
 
 
@@ -29,6 +32,7 @@ class LossTerms(NamedTuple):
     prior: torch.Tensor  # standard deviations squared
     symmetry: torch.Tensor  # colours (0..1) squared, summed over channels
     siamese: torch.Tensor  # the same
+    anchor: torch.Tensor  # pixels squared
 
 
 class Pairs(NamedTuple):
@@ -69,6 +73,7 @@ class ObjectiveConfig:
     prior: Weight = 0.02  # per standard deviation squared
     symmetry: Weight = 0.0  # per squared difference of colours 0..1
     siamese: Weight = 0.0  # the same
+    anchor: Weight = 0.0  # per pixel squared, to where the localiser that the run started with places the mesh
     siamese_flipped: bool = False  # flip a mirror image's texture back before it is compared
     visibility: str = "hard"  # "hard", "soft" or "none": what masks the textures
     tolerance: float = 0.01  # pixels
@@ -139,7 +144,8 @@ class Objective(nn.Module):
         operators: `stn3dmm_cuda`, or `stn3dmm_cuda.reference`.
 
     Textures are flattened only while the symmetry or the siamese loss weighs something; landmarks alone cost L
-    vertices. Landmarks that the model lacks (-1) count nowhere.
+    vertices. Landmarks that the model lacks (-1) count nowhere. The anchor compares up to 100 vertices, spread evenly
+    over the mesh, so that it needs no landmarks.
 
     Raises:
         ValueError: the model has no such landmarks; a landmark loss without a landmark set.
@@ -152,6 +158,7 @@ class Objective(nn.Module):
     valid: torch.Tensor
     indices: torch.Tensor
     exists: torch.Tensor
+    anchored: torch.Tensor
 
     def __init__(
         self,
@@ -175,6 +182,7 @@ class Objective(nn.Module):
         self.register_buffer("valid", torch.tensor(model.valid))
         self.register_buffer("exists", indices >= 0)
         self.register_buffer("indices", indices.clamp(min=0))
+        self.register_buffer("anchored", torch.tensor(_evenly_spread(model, ANCHORED)))
 
     def forward(
         self,
@@ -184,6 +192,7 @@ class Objective(nn.Module):
         visible: torch.Tensor,
         pairs: Pairs | None = None,
         progress: float = 0.0,
+        anchor: torch.Tensor | None = None,
     ) -> LossTerms:
         """The losses of a batch.
 
@@ -194,6 +203,7 @@ class Objective(nn.Module):
             visible: (B, L) weights.
             pairs: which images show one face; None = none.
             progress: share of the run that is done, 0..1, for the schedules.
+            anchor: (B, 6 + K), what the localiser that the run started with answers; gets no gradient. None = none.
         """
         config = self.config
         weights = {name: weight_at(getattr(config, name), progress) for name in WEIGHTS}
@@ -209,6 +219,8 @@ class Objective(nn.Module):
             terms["symmetry"] = self.operators.symmetry_loss(flattened.texture, flattened.mask)
         if flattened is not None and weights["siamese"] and pairs is not None:
             terms["siamese"] = self._siamese(flattened, pairs)
+        if weights["anchor"] and anchor is not None:
+            terms["anchor"] = self._drift(theta, anchor.detach())
         total = 0 * theta.sum()  # has a gradient even on steps on which nothing weighs anything
         for name, weight in weights.items():
             if terms[name] is not absent:
@@ -256,6 +268,12 @@ class Objective(nn.Module):
         loss: torch.Tensor = self.operators.siamese_loss(texture, mask * weight, other, other_mask)
         return loss
 
+    def _drift(self, theta: torch.Tensor, anchor: torch.Tensor) -> torch.Tensor:
+        mean, basis = self.mean[self.anchored], self.basis[:, self.anchored]
+        points, target = (self._posed(parameters, mean, basis)[..., :2] for parameters in (theta, anchor))
+        loss: torch.Tensor = landmark_loss(points, target, torch.ones_like(points[..., 0]))
+        return loss
+
     def extra_repr(self) -> str:
         return f"{self.config}, landmarks={len(self.indices)}"
 
@@ -263,3 +281,15 @@ class Objective(nn.Module):
 def _faces(flattened: Warp, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Texture and mask of some images; on CUDA the gradient of an index in brackets would sort the indices."""
     return flattened.texture.index_select(0, images), flattened.mask.index_select(0, images)
+
+
+def _evenly_spread(model: MorphableModel, count: int) -> npt.NDArray[np.int64]:
+    """Up to ``count`` valid vertices, each the one that is farthest from those before it on the mean face."""
+    candidates = np.flatnonzero(model.valid)
+    positions = model.mean[candidates]
+    nearest = np.full(len(candidates), np.inf)  # squared distance to what is chosen
+    chosen: list[int] = []
+    for _ in range(min(count, len(candidates))):
+        chosen.append(int(nearest.argmax()))
+        nearest = np.minimum(nearest, np.square(positions - positions[chosen[-1]]).sum(axis=1))
+    return candidates[chosen].astype(np.int64)

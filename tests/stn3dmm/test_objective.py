@@ -13,7 +13,7 @@ from stn3dmm.objective import Objective, ObjectiveConfig, Pairs, weight_at
 import stn3dmm_cuda.reference
 from stn3dmm_cuda import losses
 
-EVERYTHING = ObjectiveConfig(landmark=1.0, prior=0.02, symmetry=20.0, siamese=20.0)
+EVERYTHING = ObjectiveConfig(landmark=1.0, prior=0.02, symmetry=20.0, siamese=20.0, anchor=0.5)
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,8 @@ def faces(model: stn3dmm.MorphableModel, B: int = 4, dtype: torch.dtype = torch.
     )
     landmarks = torch.rand(B, 68, 2, generator=generator, dtype=dtype) * 63
     visible = (torch.rand(B, 68, generator=generator) < 0.7).to(dtype)
-    return {"theta": theta, "image": image.clamp(0, 1), "landmarks": landmarks, "visible": visible}
+    anchor = theta + 0.05 * torch.randn(theta.shape, generator=generator, dtype=dtype)
+    return {"theta": theta, "image": image.clamp(0, 1), "landmarks": landmarks, "visible": visible, "anchor": anchor}
 
 
 def pairs_of(B: int, mirrored: bool = False) -> Pairs:
@@ -42,7 +43,7 @@ def pairs_of(B: int, mirrored: bool = False) -> Pairs:
 
 def test_objective_total_is_the_weighted_sum(small: stn3dmm.MorphableModel) -> None:
     terms = Objective(small, EVERYTHING, "ibug68").double()(**faces(small), pairs=pairs_of(4))
-    expected = terms.landmark + 0.02 * terms.prior + 20 * terms.symmetry + 20 * terms.siamese
+    expected = terms.landmark + 0.02 * terms.prior + 20 * terms.symmetry + 20 * terms.siamese + 0.5 * terms.anchor
     torch.testing.assert_close(terms.total, expected)
     assert min(float(term) for term in terms) > 0
 
@@ -66,7 +67,7 @@ def test_objective_landmarks_alone_are_those_of_the_warp(small: stn3dmm.Morphabl
     alone = Objective(small, ObjectiveConfig(prior=0.0), "ibug68").double()(**batch)
     everything = Objective(small, EVERYTHING, "ibug68").double()(**batch, pairs=pairs_of(4))
     torch.testing.assert_close(alone.total, everything.landmark)
-    assert all(torch.isnan(term) for term in (alone.prior, alone.symmetry, alone.siamese))
+    assert all(torch.isnan(term) for term in (alone.prior, alone.symmetry, alone.siamese, alone.anchor))
 
 
 def test_objective_works_without_landmarks(small: stn3dmm.MorphableModel) -> None:
@@ -105,6 +106,50 @@ def test_objective_gradients_match_reference(small: stn3dmm.MorphableModel) -> N
             objective(**batch, pairs=pairs_of(4)).total.backward()
             gradients.append(theta.grad)
         torch.testing.assert_close(gradients[0], gradients[1], rtol=1e-8, atol=1e-8 * float(gradients[1].abs().max()))
+
+
+def test_objective_anchor_by_hand(small: stn3dmm.MorphableModel) -> None:
+    """Moved by (3, 4) pixels and 25 squared everywhere; its gradient is twice the shift, shared out over the images."""
+    batch = faces(small)
+    batch["anchor"] = batch["theta"] - torch.tensor([0, 0, 0, 3, 4, 0] + [0] * small.mode_count)
+    theta, anchor = batch["theta"].requires_grad_(), batch["anchor"].requires_grad_()
+    config = ObjectiveConfig(landmark=0.0, prior=0.0, anchor=0.02)
+    terms = Objective(small, config, None).double()(**batch)
+    terms.total.backward()
+    assert terms.anchor.item() == pytest.approx(25, rel=1e-9)
+    assert terms.total.item() == pytest.approx(0.5, rel=1e-9)
+    assert theta.grad is not None
+    torch.testing.assert_close(theta.grad[:, 3:5], 0.02 / 4 * theta.new_tensor([[6, 8]]).expand(4, 2))
+    assert anchor.grad is None
+
+
+def test_objective_anchor_of_every_parameter_matches_arithmetic(small: stn3dmm.MorphableModel) -> None:
+    batch = faces(small)
+    theta = batch["theta"].requires_grad_()
+    objective = Objective(small, ObjectiveConfig(landmark=0.0, prior=0.0, anchor=1.0), None).double()
+    (gradient,) = torch.autograd.grad(objective(**batch).anchor, theta)
+    places = [objective.points(value)[:, objective.anchored, :2] for value in (theta, batch["anchor"])]
+    expected = sum((p - q).square().sum() for p, q in zip(*places, strict=True)) / (4 * len(objective.anchored))
+    torch.testing.assert_close(objective(**batch).anchor, expected)
+    torch.testing.assert_close(gradient, torch.autograd.grad(expected, theta)[0])
+    assert (gradient != 0).all()
+
+
+def test_objective_anchor_compares_valid_vertices_all_over_the_mesh(small: stn3dmm.MorphableModel) -> None:
+    valid = small.valid.copy()
+    valid[: len(valid) // 4] = False
+    anchored = Objective(dataclasses.replace(small, valid=valid), EVERYTHING, "ibug68").anchored.numpy()
+    assert len(set(anchored)) == 100
+    assert valid[anchored].all()
+    distances = np.linalg.norm(small.mean[valid][:, None] - small.mean[anchored], axis=2).min(axis=1)
+    assert distances.max() < np.ptp(small.mean[valid], axis=0).max() / 8  # no vertex is far from all of them
+
+
+def test_objective_anchor_takes_all_vertices_of_a_small_mesh(small: stn3dmm.MorphableModel) -> None:
+    valid = np.zeros_like(small.valid)
+    valid[5:12] = True
+    few = Objective(dataclasses.replace(small, valid=valid), EVERYTHING, "ibug68")
+    assert sorted(few.anchored.tolist()) == list(range(5, 12))
 
 
 def test_objective_pairs_without_weight_count_zero(small: stn3dmm.MorphableModel) -> None:

@@ -157,6 +157,11 @@ class TrainConfig:
     def __post_init__(self) -> None:
         if self.data.pairs == "none" and weighs(self.objective.siamese):
             raise ValueError("objective.siamese compares pairs of images; set data.pairs, or objective.siamese = 0.")
+        if weighs(self.objective.anchor) and not self.start:
+            raise ValueError(
+                "objective.anchor holds a run to the localiser that it started with; set start to a checkpoint, or "
+                "objective.anchor = 0."
+            )
         if self.data.pairs in ("identity", "both") and self.run.batch_size % 2:
             raise ValueError(f"run.batch_size must be even for pairs of one identity; got {self.run.batch_size}.")
         if not any(weighs(getattr(self.objective, name)) for name in WEIGHTS):

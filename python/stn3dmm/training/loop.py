@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from stn3dmm.data.stream import FaceBatch
-from stn3dmm.objective import LossTerms, Objective, Pairs
+from stn3dmm.objective import LossTerms, Objective, Pairs, weight_at
 from stn3dmm.training.checkpoint import BEST, Checkpoint
 from stn3dmm.training.config import TrainConfig
 from stn3dmm.training.data import TrainingData
@@ -69,7 +69,8 @@ def train(
                 state.seed()
                 faces, pairs = paired(batch.to(place.device), config.data.pairs, state.landmark_set)
                 state.optimiser.zero_grad(set_to_none=True)
-                terms = training_step(localiser, objective, faces, pairs, state.step / run.steps, run.amp)
+                progress = state.step / run.steps
+                terms = training_step(localiser, objective, faces, pairs, progress, run.amp, state.anchor)
                 norm = clipped(state.localiser, config.optimiser.clip)
                 state.optimiser.step()
                 state.schedule.step()
@@ -94,6 +95,7 @@ def training_step(
     pairs: Pairs | None = None,
     progress: float = 0.0,
     amp: str = "none",
+    anchor: nn.Module | None = None,
 ) -> LossTerms:
     """The losses of a batch and, in ``grad`` of the localiser's weights, their gradients.
 
@@ -104,12 +106,17 @@ def training_step(
         pairs: which of them show one face.
         progress: share of the run that is done.
         amp: "bf16" lets the localiser compute in bfloat16; the objective never does.
+        anchor: the localiser that the run started with, in evaluation mode; asked only while its loss weighs something.
     """
     dtype = objective.mean.dtype
     image = batch.image.to(dtype) / 255
+    held = None
     with torch.autocast(image.device.type, dtype=torch.bfloat16, enabled=amp == "bf16"):
         theta = localiser(image)
+        if anchor is not None and weight_at(objective.config.anchor, progress):
+            with torch.no_grad():
+                held = anchor(image).to(dtype)
     landmarks, visible = batch.landmarks.to(dtype), batch.visible.to(dtype)
-    terms: LossTerms = objective(theta.to(dtype), image, landmarks, visible, pairs, progress)
+    terms: LossTerms = objective(theta.to(dtype), image, landmarks, visible, pairs, progress, held)
     terms.total.backward()  # type: ignore[no-untyped-call]
     return terms

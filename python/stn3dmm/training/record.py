@@ -29,7 +29,7 @@ class Progress(NamedTuple):
 
     step: int  # steps done
     steps: int
-    losses: dict[str, float]  # of this step: total, landmark, prior, symmetry, siamese; nan where not computed
+    losses: dict[str, float]  # of this step: total and each of LossTerms; nan where not computed
     learning_rate: float
     gradient: float  # norm, before clipping
     images_per_second: float  # photographs since it was last told, on all devices; mirror images not counted

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import logging
 import math
@@ -11,7 +12,7 @@ import torch
 
 from stn3dmm.embedded import embedded_model
 from stn3dmm.formats import load_model
-from stn3dmm.localiser import build_localiser
+from stn3dmm.localiser import Localiser, build_localiser
 from stn3dmm.objective import weighs
 from stn3dmm.training.checkpoint import Checkpoint, fingerprint, load_checkpoint
 from stn3dmm.training.config import TrainConfig
@@ -52,16 +53,13 @@ class TrainingState:
         if config.start and resume is None:
             self._begin_with(load_checkpoint(config.start))
         self.localiser.to(place.device)
+        self.anchor = self._anchor(resume)
         self.optimiser = optimiser_of(self.localiser, config.optimiser)
         if resume is not None:
             self._restore(resume)
         self.schedule = schedule_of(self.optimiser, config.schedule, config.run.steps, self.step)
-        if place.leads and config.schedule.warmup > config.run.steps:
-            _log.warning(
-                "the learning rate never reaches optimiser.learning_rate: schedule.warmup is %d steps, the run has %d",
-                config.schedule.warmup,
-                config.run.steps,
-            )
+        if place.leads:
+            _warn(config)
 
     def _landmark_set(self) -> str | None:
         """The landmarks to learn from and to measure by; None where the model lacks them and nothing needs them."""
@@ -86,6 +84,20 @@ class TrainingState:
                 "localiser.name, localiser.width, data.image_size and localiser.face_size to these."
             )
         checkpoint.restore(self.localiser)
+
+    def _anchor(self, resume: Checkpoint | None) -> Localiser | None:
+        """A copy of the localiser that the run started with, which never learns; None where nothing is held to it."""
+        if not weighs(self.config.objective.anchor):
+            return None
+        anchor = copy.deepcopy(self.localiser)
+        if resume is not None:
+            if "anchor" not in resume.training:
+                raise ValueError(
+                    f"{resume.file or 'the checkpoint'}: it lacks the localiser that the run started with, to which "
+                    "objective.anchor holds it; set objective.anchor = 0, or begin another run with start."
+                )
+            dataclasses.replace(resume, localiser=resume.training["anchor"]).restore(anchor)
+        return anchor.eval().requires_grad_(False)
 
     def _restore(self, checkpoint: Checkpoint) -> None:
         if checkpoint.step >= self.config.run.steps:
@@ -121,6 +133,7 @@ class TrainingState:
 
     def checkpoint(self) -> Checkpoint:
         """All of it."""
+        anchor = {} if self.anchor is None else {"anchor": self.anchor.state_dict()}
         return Checkpoint(
             config=self.config,
             model_source=self.model.source,
@@ -133,7 +146,25 @@ class TrainingState:
                 "error": self.error,
                 "best": self.best,
                 "faces": self.faces,
+                **anchor,
             },
+        )
+
+
+def _warn(config: TrainConfig) -> None:
+    """Names settings that are allowed, and hardly meant."""
+    objective = config.objective
+    if config.schedule.warmup > config.run.steps:
+        _log.warning(
+            "the learning rate never reaches optimiser.learning_rate: schedule.warmup is %d steps, the run has %d",
+            config.schedule.warmup,
+            config.run.steps,
+        )
+    geometric = weighs(objective.symmetry) or weighs(objective.siamese)
+    if geometric and not weighs(objective.landmark) and not weighs(objective.anchor):
+        _log.warning(
+            "objective.symmetry and objective.siamese alone: without landmarks these losses shrink the mesh onto "
+            "smooth skin; set objective.anchor = 0.1 (and start), or add labelled faces"
         )
 
 

@@ -72,6 +72,10 @@ def test_config_refuses_unknown_names_in_every_section() -> None:
         ({"run": {"batch_size": 3}, "data": {"pairs": "identity"}}, "run.batch_size must be even"),
         ({"run": {"amp": "fp8"}}, "run.amp must be one of none, bf16; got 'fp8'"),
         ({"data": {"pairs": "none"}, "objective": {"siamese": 1}}, "objective.siamese compares pairs"),
+        (
+            {"objective": {"anchor": 0.02}},
+            r"objective\.anchor holds .* set start to a checkpoint, or objective\.anchor = 0\.",
+        ),
         ({"data": {"pairs": "twins"}}, "data.pairs must be one of"),
         ({"data": {"sources": []}}, "data.sources is empty"),
         ({"data": {"sources": [{"path": "x"}]}}, "data.sources.0.kind: .*required"),
