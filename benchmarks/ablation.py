@@ -25,7 +25,6 @@ from __future__ import annotations
 import argparse
 import copy
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -139,7 +138,6 @@ def run(name: str, seed: int, place: Path, faces: int = MEASURED_SEED) -> dict[s
         start = place / f"{row['after']}-{seed}" / "last.pt"
         if not start.exists():
             train(from_dict(settings(ROWS[row["after"]], seed, None)), start.parent, device="cpu")
-    begun = time.perf_counter()
     folder = place / f"{name}-{seed}"
     if not (folder / "last.pt").exists():
         train(from_dict(settings(copy.deepcopy(row), seed, start)), folder, device="cpu")
