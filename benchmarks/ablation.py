@@ -141,12 +141,7 @@ def run(name: str, seed: int, place: Path, faces: int = MEASURED_SEED) -> dict[s
     folder = place / f"{name}-{seed}"
     if not (folder / "last.pt").exists():
         train(from_dict(settings(copy.deepcopy(row), seed, start)), folder, device="cpu")
-    return {
-        "row": name,
-        "seed": seed,
-        **measured(folder / "last.pt", faces),
-        "seconds": round(time.perf_counter() - begun),
-    }
+    return {"row": name, "seed": seed, **measured(folder / "last.pt", faces)}
 
 
 def choose(weights: list[float], place: Path) -> list[dict[str, Any]]:
