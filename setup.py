@@ -69,6 +69,7 @@ BENCHMARKS = "stn3dmm_benchmarks"
 LEFT_OUT = (
     "ablation",
     "bench_synthetic",
+    "demo",
     "device_*",
     "fit_accuracy",
     "meshes",

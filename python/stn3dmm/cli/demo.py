@@ -46,9 +46,7 @@ def demo(
     seconds = time.perf_counter() - start
     if as_json:
         results = [{"image": face.name, "error": face.record.error, "angles": face.angles._asdict()} for face in faces]
-        figures = (
-            None if training is None else {name: training[name] for name in ("steps", "before", "after", "person")}
-        )
+        figures = None if training is None else {name: training[name] for name in training if name != "pictures"}
         say_json({"faces": results, "training": figures, "seconds": seconds, "files": [str(path) for path in written]})
         return
     for face in faces:
