@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}  # what writing into an open file fails with
 TEMPORARY = ".stn3dmm-"  # how the names of files begin that are not whole yet
 
 
@@ -56,7 +57,7 @@ def atomic_paths(targets: Sequence[str | os.PathLike[str]]) -> Iterator[list[Pat
 
 def _concerned(error: OSError, temporaries: dict[str, Path]) -> Path | None:
     """The target that an error is about, or their folder; None: it is about something else."""
-    if error.filename is None and temporaries:  # of a write into an open file, as on a full disk
+    if error.filename is None and error.errno in FULL and temporaries:  # of a write into an open file
         first, *others = temporaries.values()
         return first.parent if others else first
     return temporaries.get(str(error.filename))

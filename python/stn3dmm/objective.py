@@ -174,7 +174,7 @@ class Objective(nn.Module):
         indices = torch.zeros(0, dtype=torch.int64)
         if landmark_set is not None:
             indices = torch.tensor(model.landmark_indices(landmark_set))
-        elif config.landmark != 0:
+        elif weighs(config.landmark):
             raise ValueError("Objective: a landmark loss needs a landmark set; set objective.landmark = 0 without one.")
         mean, basis = model.tensors()
         self.register_buffer("mean", mean)

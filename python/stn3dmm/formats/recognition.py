@@ -128,6 +128,8 @@ class Source:
         """What to do about a source that no format recognises, where that is plain."""
         if self.head.startswith(tuple(OTHER_MESHES)) or self._is_binary_stl:
             return "convert it to OBJ or PLY"
+        if self.kind == "zip" and any(name.endswith("data.pkl") for name in self.names):  # PyTorch's archives
+            return "name the model, not a checkpoint"
         if self.kind == "zip" and any("." in name for name in self.names):  # the arrays of an .npz have no suffix
             return "unpack it, and name what it holds"
         if self.kind == "folder" and len(self.names) <= MOST_ENTRIES:

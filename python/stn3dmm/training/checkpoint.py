@@ -139,10 +139,12 @@ def save_checkpoint(path: str | os.PathLike[str], checkpoint: Checkpoint) -> Non
 
 def keep_as(file: Path, target: Path) -> None:
     """A second name for a file; the first stays, so that there is no moment without it."""
+    if target.exists() and target.samefile(file):
+        return
     second = target.with_name(f"{TEMPORARY}{target.name}")
     second.unlink(missing_ok=True)
     try:
-        os.link(file, second)
+        os.link(file.resolve(), second)
     except OSError:  # a file system without hard links
         shutil.copyfile(file, second)
     os.replace(second, target)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import math
 import os
 import time
@@ -16,12 +17,14 @@ import torch
 from stn3dmm.data.stream import FaceBatch
 from stn3dmm.files import TEMPORARY, check_folder, check_target
 from stn3dmm.objective import LossTerms, Objective
-from stn3dmm.training.checkpoint import BEST, LAST, Checkpoint, keep_as, save_checkpoint
+from stn3dmm.training.checkpoint import BEST, LAST, Checkpoint, keep_as, load_checkpoint, save_checkpoint
 from stn3dmm.training.config import TrainConfig, write_config
 from stn3dmm.training.devices import Place
 from stn3dmm.training.log import TrainingLog
 from stn3dmm.training.pictures import write_samples
 from stn3dmm.training.state import TrainingState
+
+_log = logging.getLogger(__name__)
 
 
 class Progress(NamedTuple):
@@ -74,6 +77,7 @@ class Record:
 
     def __enter__(self) -> Record:
         if self.place.leads:
+            self.folder.mkdir(parents=True, exist_ok=True)
             for leftover in self.folder.glob(f"{TEMPORARY}*"):  # of a run that was killed while it wrote
                 if leftover.is_file():
                     leftover.unlink()
@@ -89,8 +93,10 @@ class Record:
     def _begin_from(self, checkpoint: Checkpoint) -> None:
         """Puts what the run goes on from in last.pt's place: a damaged last.pt must not become previous.pt."""
         last = self.folder / LAST
-        if checkpoint.file is not None and not (last.exists() and last.samefile(checkpoint.file)):
-            keep_as(checkpoint.file, last)
+        if checkpoint.file is None or (last.exists() and last.samefile(checkpoint.file)):
+            return
+        _put_aside(last, checkpoint.step)
+        keep_as(checkpoint.file, last)
 
     def timed(self, batches: Iterable[FaceBatch]) -> Iterator[FaceBatch]:
         """The batches, the time that they take to come being measured."""
@@ -137,7 +143,8 @@ class Record:
     def validated(self, state: TrainingState, error: float) -> None:
         """Remembers an error; the best state so far is kept."""
         state.error = error
-        if error < state.best:
+        lacking = self.place.leads and not (self.folder / BEST).exists()  # a run that goes on in another folder
+        if error < state.best or lacking:
             state.best = error
             if self.place.leads:
                 with self._written(self.folder / BEST):
@@ -198,3 +205,15 @@ class Record:
     ) -> None:
         if self._log is not None:
             self._log.close()
+
+
+def _put_aside(last: Path, step: int) -> None:
+    """Keeps a sound last.pt of more steps than the run goes on from under a name of its own."""
+    try:
+        steps = load_checkpoint(last).step
+    except (OSError, ValueError):  # there is none, or it is damaged
+        return
+    if steps > step:
+        kept = last.with_name(f"{last.stem}-{steps}{last.suffix}")
+        keep_as(last, kept)
+        _log.warning("the run goes on from step %d; what it had after step %d is kept as %s", step, steps, kept)

@@ -109,7 +109,7 @@ class TrainingState:
         self.optimiser.load_state_dict(checkpoint.training["optimiser"])
         self.step, self.error = checkpoint.step, float(checkpoint.training["error"])
         self.best = float(checkpoint.training["best"])
-        self.faces = int(checkpoint.training["faces"])
+        self.faces = int(checkpoint.training.get("faces", 0))
 
     def learns_from(self, faces: int) -> None:
         """Notes the number of faces; that of a run that goes on should be what it was."""

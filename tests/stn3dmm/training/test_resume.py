@@ -58,7 +58,31 @@ def test_a_damaged_checkpoint_never_takes_the_place_of_the_one_before(
     with pytest.raises(KilledError):
         train(longer(folder), folder, resume=resume, device="cpu")
     monkeypatch.undo()
-    assert [load_checkpoint(folder / name).step for name in ("previous.pt", "last.pt")] == [3, 3]
+    assert [load_checkpoint(folder / name).step for name in ("previous.pt", "last.pt")] == [4, 4]
+
+
+def test_a_run_goes_on_in_a_folder_that_is_not_there_yet(folder: Path, tmp_path: Path) -> None:
+    best = train(longer(folder), tmp_path / "moved" / "run", resume=load_checkpoint(folder), device="cpu")
+    assert [load_checkpoint(best.with_name(name)).step for name in ("previous.pt", "last.pt", "best.pt")] == [5, 6, 6]
+
+
+def test_a_run_that_validates_leaves_best_where_it_was_lost(small_run: dict[str, Any], tmp_path: Path) -> None:
+    """However good the best was that the checkpoint remembers."""
+    config = changed(small_run, run__steps=2, run__checkpoint_every=1, run__validate_every=1)
+    train(config, tmp_path / "run", device="cpu")
+    checkpoint = load_checkpoint(tmp_path / "run" / "previous.pt")
+    checkpoint.training["best"] = 0.0
+    best = train(config, tmp_path / "moved", resume=checkpoint, device="cpu")
+    assert load_checkpoint(best).step == 2
+
+
+def test_what_a_run_goes_back_behind_is_kept(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    train(longer(folder), folder, resume=load_checkpoint(folder / "previous.pt"), device="cpu")
+    assert load_checkpoint(folder / "last-4.pt").step == 4
+    assert [record.getMessage() for record in caplog.records] == [
+        f"the run goes on from step 3; what it had after step 4 is kept as {folder / 'last-4.pt'}"
+    ]
+    assert not list(folder.glob(".stn3dmm-*"))
 
 
 def test_a_run_goes_on_without_the_weights_that_it_began_with(folder: Path, tmp_path: Path) -> None:
