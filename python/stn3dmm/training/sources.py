@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 Option = bool | int | float | str | list[int] | list[float]
 SYNTHETIC = "synthetic"
+MEASURED = 200  # synthetic faces to measure by
 FILE_OPTIONS = {"images": (), "labels": ("auto", "none")}  # those that name files, and what else they may say
 
 
@@ -50,13 +51,18 @@ def _names_file(option: str, value: str) -> bool:
 
 
 def held_out(source: SourceConfig, trained: Sequence[SourceConfig]) -> SourceConfig:
-    """A data set to measure by: synthetic faces without a seed get one that no data set of the training has.
+    """A data set to measure by: synthetic faces, of which there is no end, get a number and a seed.
+
+    Where they are not given: `MEASURED` faces, of a seed that no data set of the training has.
 
     Example:
         >>> held_out(SourceConfig("synthetic"), [SourceConfig("synthetic")]).options
-        {'seed': 1}
+        {'length': 200, 'seed': 1}
     """
-    if source.kind != SYNTHETIC or "seed" in source.options:
+    if source.kind != SYNTHETIC:
+        return source
+    source = dataclasses.replace(source, options={"length": MEASURED, **source.options})
+    if "seed" in source.options:
         return source
     taken = {other.seed for other in trained if other.kind == SYNTHETIC and isinstance(other.seed, int)}
     seed = next(number for number in itertools.count(1) if number not in taken)

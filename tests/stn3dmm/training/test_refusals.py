@@ -137,7 +137,7 @@ def test_run_changes_nothing_before_it_refuses(small_run: dict[str, Any], tmp_pa
 def test_validation_has_other_faces_than_the_training() -> None:
     """Synthetic ones of another seed without being told; the same ones are refused, however they are written."""
     config = from_dict({"data": {"validation": [{"kind": "synthetic"}]}})
-    assert config.data.validation[0].options == {"seed": 1}
+    assert config.data.validation[0].options == {"length": 200, "seed": 1}
     seeded = [{"kind": "synthetic", "options": {"seed": 1}}]
     config = from_dict({"data": {"sources": seeded, "validation": [{"kind": "synthetic", "options": {"length": 9}}]}})
     assert config.data.validation[0].options == {"length": 9, "seed": 2}
