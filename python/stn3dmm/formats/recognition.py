@@ -121,7 +121,8 @@ class Source:
             if self._is_binary_stl:
                 return "an STL mesh"
             return f"it begins with {self.head[:16]!r}" if self.head else "an empty file"
-        found = ", ".join(sorted(self.names)) or "nothing readable"
+        found = "".join(letter if letter.isprintable() else "?" for letter in ", ".join(sorted(self.names)))
+        found = found or "nothing readable"
         return f"{kinds[self.kind]}: it holds {found if len(found) <= 200 else found[:200] + ' ...'}"
 
     def remedy(self) -> str | None:

@@ -114,6 +114,13 @@ def test_rejects_other_archives(tmp_path):
         stn3dmm.load_model(path)
 
 
+def test_names_of_a_damaged_file_stay_in_one_line(tmp_path):
+    with zipfile.ZipFile(tmp_path / "model.zip", "w") as archive:
+        archive.writestr("mean\n\x1b[2Jshape", b"")
+    with pytest.raises(ValueError, match=r"it holds mean\?\?\[2Jshape\)"):
+        stn3dmm.load_model(tmp_path / "model.zip")
+
+
 def test_names_the_mesh_that_cannot_be_flattened(tmp_path):
     closed = write_obj(tmp_path / "closed.obj", FACE[:4], [(0, 1, 2), (0, 2, 3), (0, 3, 1), (1, 3, 2)])
     with pytest.raises(ValueError, match=f"^{closed}: the surface is closed and has no boundary"):
