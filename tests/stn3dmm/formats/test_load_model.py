@@ -115,10 +115,10 @@ def test_rejects_other_archives(tmp_path):
 
 
 def test_names_of_a_damaged_file_stay_in_one_line(tmp_path):
-    with zipfile.ZipFile(tmp_path / "model.zip", "w") as archive:
-        archive.writestr("mean\n\x1b[2Jshape", b"")
+    with h5py.File(tmp_path / "model.h5", "w") as file:
+        file["mean\n\x1b[2Jshape"] = 0.0
     with pytest.raises(ValueError, match=r"it holds mean\?\?\[2Jshape\)"):
-        stn3dmm.load_model(tmp_path / "model.zip")
+        stn3dmm.load_model(tmp_path / "model.h5")
 
 
 def test_names_the_mesh_that_cannot_be_flattened(tmp_path):
