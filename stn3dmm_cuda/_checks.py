@@ -9,7 +9,7 @@ import torch
 from . import _library
 from ._registration import AUTOCAST_DEVICES
 
-COORDINATES = (torch.float32, torch.float64)
+COORDINATES = frozenset((torch.float32, torch.float64))
 HALF_IMAGES = (torch.float16, torch.bfloat16)
 
 
@@ -39,6 +39,9 @@ def coordinates(operator: str, **arguments: torch.Tensor) -> None:
     """`tensors`, and all in one dtype, float32 or float64, as they are or as autocast makes them."""
     tensors(operator, **arguments)
     first = next(iter(arguments))
+    dtypes = {tensor.dtype for tensor in arguments.values()}
+    if len(dtypes) == 1 and dtypes.issubset(COORDINATES):
+        return
     for name, tensor in arguments.items():
         if not tensor.is_floating_point():
             raise TypeError(f"{operator}: {name} must be floating; got {tensor.dtype}. Use {name}.float().")
@@ -69,6 +72,8 @@ def image(operator: str, image: torch.Tensor, name: str, like: torch.Tensor) -> 
         )
     if not image.is_floating_point():
         raise TypeError(f"{operator}: image must be floating; got {image.dtype}. Use image.float() / 255.")
+    if image.dtype == like.dtype:
+        return
     if _cast(image) != _cast(like) and not (image.dtype in HALF_IMAGES and _cast(like) == torch.float32):
         raise TypeError(
             f"{operator}: image must be {like.dtype} as {name} is (or float16 or bfloat16 with float32 {name}); "

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from ._library import NAMESPACE
+from ._short_way import operators
 
 AUTOCAST_DEVICES = ("cpu", "cuda")  # that have autocast rules of these operators
 
@@ -22,6 +23,7 @@ def register(
     """Registers the operator stn3dmm::<name>; under autocast it runs in float32."""
     torch.library.register_fake(f"{NAMESPACE}::{name}", fake)
     torch.library.register_autograd(f"{NAMESPACE}::{name}", backward, setup_context=setup_context)
+    operators.open_way(name, setup_context, backward)
     _register_autocast(name)
 
 
@@ -39,6 +41,7 @@ def register_backward(name: str, *, fake: Callable[..., Any], function: str | No
 
     torch.library.register_fake(f"{NAMESPACE}::{name}_backward", fake)
     torch.library.register_autograd(f"{NAMESPACE}::{name}_backward", refuse)
+    operators.open_way_of_backward(f"{name}_backward")
     _register_autocast(f"{name}_backward")
 
 

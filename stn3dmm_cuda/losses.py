@@ -11,8 +11,8 @@ from typing import Any
 import torch
 
 from . import _checks, _weighting
-from ._library import operators
 from ._registration import register, register_backward
+from ._short_way import operators
 
 
 def masked(texture: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 
 from . import _checks
-from ._library import operators
 from ._registration import register, register_backward
+from ._short_way import operators
 from .results import Fragments
 
 LONGEST_SIDE = 2**24  # pixels: above it float32 cannot tell neighbours apart

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 
 from . import _checks
-from ._library import operators
 from ._registration import register, register_backward
+from ._short_way import operators
 
 
 def sample(image: torch.Tensor, points: torch.Tensor) -> torch.Tensor:

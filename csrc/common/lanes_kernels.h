@@ -11,6 +11,8 @@ namespace stn {
 namespace STN_INSTRUCTIONS {
 namespace {
 
+constexpr int64_t kGatherLanes = 16;
+
 // AddressSanitizer does not see the gathers below: for it texels are loaded one by one.
 #ifdef __SANITIZE_ADDRESS__
 constexpr bool kGathers = false;
@@ -18,14 +20,13 @@ constexpr bool kGathers = false;
 constexpr bool kGathers = true;
 #endif
 
-// left[i], right[i] = plane[index[i]], plane[index[i] + step].
+// left[i], right[i] = plane[index[i]], plane[index[i] + step] for i < kGatherLanes.
 template <class T, class I>
 void gather_pairs(
-    const I* __restrict__ plane, const int32_t* __restrict__ index, int32_t step, int64_t n, T* __restrict__ left,
+    const I* __restrict__ plane, const int32_t* __restrict__ index, int32_t step, T* __restrict__ left,
     T* __restrict__ right) {
-  const int64_t end = kGathers ? n : (n + 15) / 16 * 16;  // every lane that those would load
 #pragma omp simd
-  for (int64_t i = 0; i < end; ++i) {
+  for (int64_t i = 0; i < kGatherLanes; ++i) {
     left[i] = static_cast<T>(plane[index[i]]);
     right[i] = static_cast<T>(plane[index[i] + step]);
   }
@@ -60,21 +61,18 @@ inline __m512i gather_eight(const float* plane, const int32_t* index) {
   return _mm512_mask_i32gather_epi64(_mm512_setzero_si512(), 0xff, places, plane, 4);
 }
 
-// Gathering a pair as one 64-bit element halves the loads, which are what bilinear sampling is bound by. Rounds n up:
-// the indices beyond n are good ones (locate_block).
+// Gathering a pair as one 64-bit element halves the loads.
 inline void gather_pairs(
-    const float* __restrict__ plane, const int32_t* __restrict__ index, int32_t step, int64_t n,
-    float* __restrict__ left, float* __restrict__ right) {
+    const float* __restrict__ plane, const int32_t* __restrict__ index, int32_t step, float* __restrict__ left,
+    float* __restrict__ right) {
   if (step != 1 || !kGathers) {
-    return gather_pairs<float, float>(plane, index, step, n, left, right);
+    return gather_pairs<float, float>(plane, index, step, left, right);
   }
   const __m512i evens = _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
   const __m512i odds = _mm512_set_epi32(31, 29, 27, 25, 23, 21, 19, 17, 15, 13, 11, 9, 7, 5, 3, 1);
-  for (int64_t i = 0; i < n; i += 16) {
-    const __m512i first = gather_eight(plane, index + i), second = gather_eight(plane, index + i + 8);
-    _mm512_storeu_si512(left + i, _mm512_permutex2var_epi32(first, evens, second));
-    _mm512_storeu_si512(right + i, _mm512_permutex2var_epi32(first, odds, second));
-  }
+  const __m512i first = gather_eight(plane, index), second = gather_eight(plane, index + 8);
+  _mm512_storeu_si512(left, _mm512_permutex2var_epi32(first, evens, second));
+  _mm512_storeu_si512(right, _mm512_permutex2var_epi32(first, odds, second));
 }
 
 // Lane i of coordinate c is float 3 i + c of the 48 in a, b and c: two shuffles of two registers each.
@@ -119,13 +117,13 @@ inline void join_vectors(
 #elif STN_LANES_OF(STN_INSTRUCTIONS) == 1
 
 inline void gather_pairs(
-    const float* __restrict__ plane, const int32_t* __restrict__ index, int32_t step, int64_t n,
-    float* __restrict__ left, float* __restrict__ right) {
+    const float* __restrict__ plane, const int32_t* __restrict__ index, int32_t step, float* __restrict__ left,
+    float* __restrict__ right) {
   if (step != 1 || !kGathers) {
-    return gather_pairs<float, float>(plane, index, step, n, left, right);
+    return gather_pairs<float, float>(plane, index, step, left, right);
   }
   const auto* pairs = (const long long*)plane;
-  for (int64_t i = 0; i < n; i += 8) {
+  for (int64_t i = 0; i < kGatherLanes; i += 8) {
     const __m256i first = _mm256_i32gather_epi64(pairs, _mm_loadu_si128((const __m128i*)(index + i)), 4);
     const __m256i second = _mm256_i32gather_epi64(pairs, _mm_loadu_si128((const __m128i*)(index + i + 4)), 4);
     // Both shuffles work within 128-bit halves: 0 1 4 5 | 2 3 6 7, which the 64-bit permutation puts in order.

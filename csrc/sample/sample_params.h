@@ -27,6 +27,15 @@ struct TexelWeights {
   T upper_left[kVertexBlock], upper_right[kVertexBlock], lower_left[kVertexBlock], lower_right[kVertexBlock];
 };
 
+// What will be read soon, while another plane is sampled: a plane, or nullptr if nothing will be, at these texels, and
+// with the backward the block's part of the gradient to its samples.
+template <class T, class I>
+struct NextPlane {
+  const I* plane;
+  const TexelBlock<T>* texels;
+  const I* grad;
+};
+
 template <class T, class I>
 struct SampleParams {
   const I* image;            // (B, C, H, W)

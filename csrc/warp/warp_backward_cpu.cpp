@@ -58,8 +58,8 @@ template <class T, class I>
 void grad_points_cpu(
     WarpParams<T, I> params, const WarpGradients& grads, const MaskChoices& soft, T* points, T* grad_points) {
   params.points = points;
-  const auto kernel = STN_CHOOSE_IMAGE_KERNEL(T, I, warp_points_block<T, I>);
-  for_each_task(params, kernel);
+  const auto kernel = STN_CHOOSE_IMAGE_KERNEL(T, I, warp_points_blocks<T, I>);
+  for_all_tasks(params, kernel);
   const Mesh mesh = grid_mesh(soft.P, soft.Q);
   const SoftStep<T> step = soft_step<T>(soft.tolerance, soft.temperature);
   torch::stable::parallel_for(0, params.B, 1, [&](int64_t begin, int64_t end) {
@@ -87,8 +87,8 @@ void warp_backward_typed(
   }
   if (grad_theta != nullptr && (grads.texture.has_value() || grads.mask.has_value())) {
     params.grad_parts = mutable_pointer<T>(parts);
-    const auto kernel = STN_CHOOSE_IMAGE_KERNEL(T, I, warp_grad_theta_block<T, I>);
-    for_each_task(params, kernel);
+    const auto kernel = STN_CHOOSE_IMAGE_KERNEL(T, I, warp_grad_theta_blocks<T, I>);
+    for_all_tasks(params, kernel);
   }
   if (grad_theta != nullptr) {
     const T* grad_landmarks = grads.landmarks.has_value() ? pointer<T>(*grads.landmarks) : nullptr;

@@ -46,8 +46,8 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> warp_cpu(
     params.texture = mutable_pointer<I>(out.texture);
     params.mask = mutable_pointer<T>(out.mask);
     params.points = choices.hidden ? mutable_pointer<T>(out.points) : nullptr;
-    const auto kernel = STN_CHOOSE_IMAGE_KERNEL(T, I, warp_block<T, I>);
-    for_each_task(params, kernel);
+    const auto kernel = STN_CHOOSE_IMAGE_KERNEL(T, I, warp_blocks<T, I>);
+    for_all_tasks(params, kernel);
     if (choices.hidden) {
       hide_vertices(
           pointer<T>(out.points), in.B, in.N, grid_mesh(P, Q), soft_step<T>(tolerance, temperature),

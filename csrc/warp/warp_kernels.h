@@ -37,17 +37,85 @@ void project_block(const T* shape, const RigidPose<T>& pose, ProjectedBlock<T>& 
   project_arrays(pose, out.px, out.py, out.pz, out.x, out.y, out.depth);
 }
 
-// The shapes of a group of images in one block of vertices: images x (3 kVertexBlock).
+// One image in one block of vertices. A task is a block with a group of images, one after the other; consecutive tasks
+// are the groups of one block, while its basis is in the cache.
+struct WarpPlace {
+  int64_t task, block, first, b0, images, b;  // first vertex and first image of the task; image
+
+  int64_t member() const {
+    return b - b0;
+  }
+};
+
 template <class T, class I>
-int64_t group_shapes(const WarpParams<T, I>& p, int64_t block, int64_t b0, int64_t images, T* shapes) {
-  const ModelBlock<T> model = model_block(p.mean, p.basis, p.N, p.K, block);
-  add_shapes(model, p.theta + b0 * (6 + p.K) + 6, 6 + p.K, images, shapes, 3 * kVertexBlock);
-  for (int64_t b = 0; b < images; ++b) {
+WarpPlace first_place(const WarpParams<T, I>& p, int64_t task) {
+  const int64_t groups = (p.B + kImageGroup - 1) / kImageGroup, block = task / groups;
+  const int64_t b0 = task % groups * kImageGroup;
+  return {task, block, block * kVertexBlock, b0, p.B - b0 < kImageGroup ? p.B - b0 : kImageGroup, b0};
+}
+
+template <class T, class I>
+WarpPlace place_after(const WarpParams<T, I>& p, WarpPlace at) {
+  if (at.member() + 1 == at.images) {
+    return first_place(p, at.task + 1);
+  }
+  ++at.b;
+  return at;
+}
+
+// The shapes of a task's images in its block: images x (3 kVertexBlock).
+template <class T>
+using GroupShapes = T[kImageGroup][3 * kVertexBlock];
+
+template <class T, class I>
+void group_shapes(const WarpParams<T, I>& p, const WarpPlace& at, GroupShapes<T>& shapes) {
+  const ModelBlock<T> model = model_block(p.mean, p.basis, p.N, p.K, at.block);
+  add_shapes(model, p.theta + at.b0 * (6 + p.K) + 6, 6 + p.K, at.images, shapes[0], 3 * kVertexBlock);
+  for (int64_t b = 0; b < at.images; ++b) {
     for (int64_t j = model.columns; j < 3 * kVertexBlock; ++j) {
-      shapes[b * 3 * kVertexBlock + j] = T(0);
+      shapes[b][j] = T(0);
     }
   }
-  return model.columns / 3;
+}
+
+// An image's vertices in a block: where they are seen and which texels are there.
+template <class T>
+struct PlacedBlock {
+  int64_t n;  // vertices that count
+  ProjectedBlock<T> projected;
+  TexelBlock<T> texels;
+};
+
+template <class T, class I>
+void place_block(const WarpParams<T, I>& p, const WarpPlace& at, const T* shape, PlacedBlock<T>& out) {
+  out.n = p.N - at.first < kVertexBlock ? p.N - at.first : kVertexBlock;
+  project_block(shape, p.poses[at.b], out.projected);
+  locate_block(out.projected.x, out.projected.y, out.n, p.H, p.W, out.texels);
+}
+
+// visit(place, placed, shapes, next, next_placed) for all images of the tasks begin..end-1, where an image is placed
+// while the one before it is still to be visited, which can then ask memory for its texels. After the last one next is
+// in the task `end`.
+template <class T, class I, class F>
+void for_each_place(const WarpParams<T, I>& p, int64_t begin, int64_t end, const F& visit) {
+  GroupShapes<T> shapes[2];  // of even and odd tasks
+  PlacedBlock<T> placed[2];
+  const auto enter = [&](const WarpPlace& at, PlacedBlock<T>& out) {
+    if (at.member() == 0) {
+      group_shapes(p, at, shapes[at.task % 2]);
+    }
+    place_block(p, at, shapes[at.task % 2][at.member()], out);
+  };
+  WarpPlace at = first_place(p, begin);
+  enter(at, placed[0]);
+  for (int turn = 0; at.task < end; turn = 1 - turn) {
+    const WarpPlace next = place_after(p, at);
+    if (next.task < end) {
+      enter(next, placed[1 - turn]);
+    }
+    visit(at, placed[turn], shapes[at.task % 2], next, placed[1 - turn]);
+    at = next;
+  }
 }
 
 // 1 where the point is in the image and its vertex valid; a point that is not finite is nowhere.
@@ -136,87 +204,84 @@ void pose_sums(
 }  // namespace
 
 template <class T, class I>
-void warp_block(const WarpParams<T, I>& p, int64_t block, int64_t group) {
-  const int64_t b0 = group * kImageGroup, images = p.B - b0 < kImageGroup ? p.B - b0 : kImageGroup;
-  const int64_t first = block * kVertexBlock;
-  T shapes[kImageGroup * 3 * kVertexBlock];
-  ProjectedBlock<T> projected;
-  TexelBlock<T> texels;
-  const int64_t n = group_shapes(p, block, b0, images, shapes);
-  for (int64_t b = b0; b < b0 + images; ++b) {
-    project_block(shapes + (b - b0) * 3 * kVertexBlock, p.poses[b], projected);
+void warp_blocks(const WarpParams<T, I>& p, int64_t begin, int64_t end) {
+  const int64_t pixels = p.H * p.W;
+  for_each_place(p, begin, end, [&](const auto& at, const auto& block, auto&, const auto& next, const auto& next_block) {
     mask_block(
-        projected, n, static_cast<T>(p.W - 1), static_cast<T>(p.H - 1), p.valid == nullptr ? nullptr : p.valid + first,
-        p.mask + b * p.N + first);
+        block.projected, block.n, static_cast<T>(p.W - 1), static_cast<T>(p.H - 1),
+        p.valid == nullptr ? nullptr : p.valid + at.first, p.mask + at.b * p.N + at.first);
     if (p.points != nullptr) {
-      store_points(projected, n, p.points + 3 * (b * p.N + first));
+      store_points(block.projected, block.n, p.points + 3 * (at.b * p.N + at.first));
     }
-    locate_block(projected.x, projected.y, n, p.H, p.W, texels);
-    for (int64_t plane = b * p.C; plane < (b + 1) * p.C; ++plane) {
-      sample_plane(p.image + plane * p.H * p.W, texels, n, p.texture + plane * p.N + first);
+    const bool more = next.task < end;
+    for (int64_t c = 0; c < p.C; ++c) {
+      const int64_t plane = at.b * p.C + c, next_plane = next.b * p.C + c;
+      sample_plane(
+          p.image + plane * pixels, block.texels, block.n,
+          {more ? p.image + next_plane * pixels : nullptr, &next_block.texels, nullptr},
+          p.texture + plane * p.N + at.first);
     }
-  }
+  });
 }
 
-// The points alone, as warp_block makes them.
+// The points alone, as warp_blocks makes them.
 template <class T, class I>
-void warp_points_block(const WarpParams<T, I>& p, int64_t block, int64_t group) {
-  const int64_t b0 = group * kImageGroup, images = p.B - b0 < kImageGroup ? p.B - b0 : kImageGroup;
-  T shapes[kImageGroup * 3 * kVertexBlock];
-  ProjectedBlock<T> projected;
-  const int64_t n = group_shapes(p, block, b0, images, shapes);
-  for (int64_t b = b0; b < b0 + images; ++b) {
-    project_block(shapes + (b - b0) * 3 * kVertexBlock, p.poses[b], projected);
-    store_points(projected, n, p.points + 3 * (b * p.N + block * kVertexBlock));
-  }
+void warp_points_blocks(const WarpParams<T, I>& p, int64_t begin, int64_t end) {
+  for_each_place(p, begin, end, [&](const auto& at, const auto& block, auto&, const auto&, const auto&) {
+    store_points(block.projected, block.n, p.points + 3 * (at.b * p.N + at.first));
+  });
 }
 
-// One block's part of the gradient to theta, for a group of images.
+// The blocks' parts of the gradient to theta.
 template <class T, class I>
-void warp_grad_theta_block(const WarpParams<T, I>& p, int64_t block, int64_t group) {
-  const int64_t b0 = group * kImageGroup, images = p.B - b0 < kImageGroup ? p.B - b0 : kImageGroup;
-  const int64_t first = block * kVertexBlock, D = 6 + p.K;
-  T shapes[kImageGroup * 3 * kVertexBlock];
-  ProjectedBlock<T> projected;
-  TexelBlock<T> texels;
-  const int64_t n = group_shapes(p, block, b0, images, shapes);
-  T* parts = p.grad_parts + (block * p.B + b0) * D;
-  __builtin_memset(parts, 0, sizeof(T) * static_cast<size_t>(images * D));
-  for (int64_t b = b0; b < b0 + images; ++b) {
+void warp_grad_theta_blocks(const WarpParams<T, I>& p, int64_t begin, int64_t end) {
+  const int64_t pixels = p.H * p.W, D = 6 + p.K;
+  for_each_place(p, begin, end, [&](const auto& at, auto& block, auto& shapes, const auto& next, const auto& next_block) {
     T grad_x[kVertexBlock] = {}, grad_y[kVertexBlock] = {}, grad_z[kVertexBlock];
-    T* shape = shapes + (b - b0) * 3 * kVertexBlock;
-    project_block(shape, p.poses[b], projected);
-    locate_block(projected.x, projected.y, n, p.H, p.W, texels);
-    for (int64_t plane = b * p.C; plane < (b + 1) * p.C && p.grad_texture != nullptr; ++plane) {
-      add_point_gradients(p.image + plane * p.H * p.W, texels, p.grad_texture + plane * p.N + first, n, grad_x, grad_y);
+    const bool more = next.task < end;
+    for (int64_t c = 0; c < p.C && p.grad_texture != nullptr; ++c) {
+      const int64_t plane = at.b * p.C + c, next_plane = next.b * p.C + c;
+      add_point_gradients(
+          p.image + plane * pixels, block.texels, p.grad_texture + plane * p.N + at.first, block.n,
+          {more ? p.image + next_plane * pixels : nullptr, &next_block.texels,
+           p.grad_texture + next_plane * p.N + next.first},
+          grad_x, grad_y);
     }
     if (p.grad_points != nullptr) {
-      split_point_gradients(p.grad_points + 3 * (b * p.N + first), n, grad_x, grad_y, grad_z);
+      split_point_gradients(p.grad_points + 3 * (at.b * p.N + at.first), block.n, grad_x, grad_y, grad_z);
     }
-    pose_sums(projected, grad_x, grad_y, p.poses[b].rotation, parts + (b - b0) * D, shape);
+    const Mat3<T>& R = p.poses[at.b].rotation;
+    T* sums = p.grad_parts + (at.block * p.B + at.b) * D;
+    T* grad_shape = shapes[at.member()];  // in place of the shape
+    pose_sums(block.projected, grad_x, grad_y, R, sums, grad_shape);
     if (p.grad_points != nullptr) {
-      add_depth_sums(projected, grad_z, p.poses[b].rotation, n, parts + (b - b0) * D, shape);
+      add_depth_sums(block.projected, grad_z, R, block.n, sums, grad_shape);
     }
-  }
-  const ModelBlock<T> model = model_block(p.mean, p.basis, p.N, p.K, block);
-  add_shape_gradients(model, shapes, 3 * kVertexBlock, images, parts + kRigidSums, D);
+    if (next.task != at.task) {
+      T* parts = p.grad_parts + (at.block * p.B + at.b0) * D + kRigidSums;
+      for (int64_t b = 0; b < at.images; ++b) {
+        __builtin_memset(parts + b * D, 0, sizeof(T) * static_cast<size_t>(p.K));
+      }
+      const ModelBlock<T> model = model_block(p.mean, p.basis, p.N, p.K, at.block);
+      add_shape_gradients(model, shapes[0], 3 * kVertexBlock, at.images, parts, D);
+    }
+  });
 }
 
 // The gradient to some planes of one image, in vertex order.
 template <class T, class I>
 void warp_grad_planes(const WarpParams<T, I>& p, int64_t b, int64_t first_plane, int64_t planes, T* grad_planes) {
-  T shape[3 * kVertexBlock];
-  ProjectedBlock<T> projected;
-  TexelBlock<T> texels;
+  GroupShapes<T> shapes;
+  PlacedBlock<T> placed;
   TexelWeights<T> weights;
   for (int64_t block = 0; block * kVertexBlock < p.N; ++block) {
-    const int64_t n = group_shapes(p, block, b, 1, shape);
-    project_block(shape, p.poses[b], projected);
-    locate_block(projected.x, projected.y, n, p.H, p.W, texels);
-    weigh_texels(texels, weights);
+    const WarpPlace at = {block, block, block * kVertexBlock, b, 1, b};
+    group_shapes(p, at, shapes);
+    place_block(p, at, shapes[0], placed);
+    weigh_texels(placed.texels, weights);
     for (int64_t c = 0; c < planes; ++c) {
-      const I* grad = p.grad_texture + (b * p.C + first_plane + c) * p.N + block * kVertexBlock;
-      add_plane_gradients(texels, weights, grad, n, grad_planes + c * p.H * p.W);
+      const I* grad = p.grad_texture + (b * p.C + first_plane + c) * p.N + at.first;
+      add_plane_gradients(placed.texels, weights, grad, placed.n, grad_planes + c * p.H * p.W);
     }
   }
 }

@@ -41,15 +41,11 @@ LandmarkParams<T> landmark_params(const WarpInputs& in, const std::vector<RigidP
       in.L};
 }
 
-// kernel(params, block, group) for every block of vertices and group of images.
+// kernel(params, begin, end) for all tasks, a thread's in one call, so that it can look ahead (warp_kernels.h).
 template <class Params, class Kernel>
-void for_each_task(const Params& params, Kernel* kernel) {
-  const int64_t blocks = ceil_divide(params.N, kVertexBlock), groups = ceil_divide(params.B, kImageGroup);
-  torch::stable::parallel_for(0, blocks * groups, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t task = begin; task < end; ++task) {
-      kernel(params, task / groups, task % groups);
-    }
-  });
+void for_all_tasks(const Params& params, Kernel* kernel) {
+  const int64_t tasks = ceil_divide(params.N, kVertexBlock) * ceil_divide(params.B, kImageGroup);
+  torch::stable::parallel_for(0, tasks, 1, [&](int64_t begin, int64_t end) { kernel(params, begin, end); });
 }
 
 }  // namespace stn
