@@ -2,7 +2,7 @@
 
 A custom operator whose autograd formula is in Python takes about 40 microseconds on its way through the dispatcher and
 back, many small kernels' worth. The same formula in a `torch.autograd.Function` of its own takes 10. That is right only
-where plain tensors meet autograd and nothing else; everything else (torch.compile, torch.func, autocast, modes,
+where plain tensors meet autograd and nothing else; everything else (torch.compile, transforms, autocast, modes,
 subclasses, tracing) goes the whole way, to what was registered.
 """
 

@@ -53,13 +53,15 @@ def widened(*tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
     return tuple(tensor.to(dtype) for tensor in tensors)
 
 
-def squared(difference: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """difference^2, 0 where it is not finite under a weight of 0.
+def squared(difference: torch.Tensor, weight: torch.Tensor, dim: int) -> torch.Tensor:
+    """difference^2, 0 where it, or its sum over `dim`, is not finite under a weight of 0.
 
     A finite difference stays under a weight of 0: the gradient to a soft weight is the squared difference there too.
     """
-    shown = (weight != 0) | difference.square().isfinite()
-    return torch.where(shown, difference, torch.zeros_like(difference)).square()
+    nothing = torch.zeros_like(difference)
+    difference = torch.where((weight != 0) | difference.square().isfinite(), difference, nothing)
+    summed = difference.square().sum(dim=dim, keepdim=True)
+    return torch.where((weight != 0) | summed.isfinite(), difference, nothing).square()
 
 
 def mean_over_images(per_image: torch.Tensor) -> torch.Tensor:

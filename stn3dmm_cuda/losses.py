@@ -80,7 +80,7 @@ def landmark_loss(points: torch.Tensor, target: torch.Tensor, visible: torch.Ten
     _checks.shape(name, "visible", visible, "(B, L)", (B, L), like="points")
     difference = _weighting.wide(points) - _weighting.wide(target)
     weight = _weighting.cast(visible, difference.dtype)
-    total = (weight * _weighting.squared(difference, weight[:, :, None]).sum(dim=2)).sum(dim=1)
+    total = (weight * _weighting.squared(difference, weight[:, :, None], dim=2).sum(dim=2)).sum(dim=1)
     return _weighting.mean_over_images(total / weight.sum(dim=1).clamp(min=1))
 
 

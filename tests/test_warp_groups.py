@@ -1,4 +1,4 @@
-"""warp across the seams of its CUDA kernels: groups of images, chunks of vertices, tiles of modes, many landmarks."""
+"""warp across the seams of its kernels: groups of images, chunks of vertices, tiles of modes, many landmarks."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ SIZES = {
     "a tile of modes": CHUNKS._replace(K=32),
     "a tile of modes and a rest": CHUNKS._replace(B=9, C=1, K=35),
     "more modes than threads": Size(B=2, C=1, H=9, W=8, P=4, Q=5, K=300),
+    "bands of blocks on the CPU": Size(B=9, C=1, H=9, W=8, P=37, Q=31, K=84),  # two blocks and one, or one each
 }
 
 

@@ -59,7 +59,7 @@ __global__ void __launch_bounds__(kThreads) texture_difference_kernel(TextureDif
   own.for_each_difference([&](int i, int64_t, int64_t, T d) { squares[i] += d * d; });
   T difference = T(0), weight = T(0);
   own.for_each([&](int i, int64_t, int64_t) {
-    difference += own.weight[i] * squares[i];
+    difference += own.weight[i] * shown_squares(squares[i], own.weight[i]);
     weight += own.weight[i];
   });
   const double difference_sum = block_sum<kThreads>(static_cast<double>(difference), scratch[0]);
@@ -98,11 +98,12 @@ __global__ void __launch_bounds__(kThreads) texture_gradient_kernel(TextureGradi
   });
   own.for_each([&](int i, int64_t n, int64_t facing) {
     const int64_t in_a = own.b * own.N + n, in_b = own.b * own.N + facing;
+    const T shown = shown_squares(squares[i], own.weight[i]);
     if (p.a.mask != nullptr) {
-      p.a.mask[in_a] = mask_vjp(g, h, squares[i], p.pair.b.mask[in_b]);
+      p.a.mask[in_a] = mask_vjp(g, h, shown, p.pair.b.mask[in_b]);
     }
     if (p.b.mask != nullptr) {
-      p.b.mask[in_b] = mask_vjp(g, h, squares[i], p.pair.a.mask[in_a]);
+      p.b.mask[in_b] = mask_vjp(g, h, shown, p.pair.a.mask[in_a]);
     }
   });
 }

@@ -64,7 +64,7 @@ TextureSums texture_sums_of_rows(const TexturePair<T>& p, const TextureRows& row
     T difference_sum = 0, weight_sum = 0;
 #pragma omp simd reduction(+ : difference_sum, weight_sum)
     for (int64_t i = 0; i < stretch.count; ++i) {
-      difference_sum += weight[i] * squares[i];
+      difference_sum += weight[i] * shown_squares(squares[i], weight[i]);
       weight_sum += weight[i];
     }
     sums.difference += static_cast<double>(difference_sum);
@@ -104,7 +104,7 @@ void texture_gradient_of_rows(
       T* out = grad.mask + rows.b * N + stretch.own;
 #pragma omp simd
       for (int64_t i = 0; i < stretch.count; ++i) {
-        out[i] = mask_vjp(g, h, squares[i], facing_mask[i]);
+        out[i] = mask_vjp(g, h, shown_squares(squares[i], weight[i]), facing_mask[i]);
       }
     }
   });

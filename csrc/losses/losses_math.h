@@ -25,6 +25,12 @@ STN_HD T shown_difference(T a, T b, T weight) {
   return (weight == T(0)) & !(d * d <= kLargest<T>) ? T(0) : d;
 }
 
+// A texel's sum_c d^2, or 0 where a weight of 0 hides one that has overflowed.
+template <class T>
+STN_HD T shown_squares(T squares, T weight) {
+  return (weight == T(0)) & !(squares <= kLargest<T>) ? T(0) : squares;
+}
+
 // What a texel adds to an image's sums is w d^2, over channels, and w = m_a m_b. With g and h the gradients to those
 // sums:  dL/da = 2 g w d,  dL/db = -2 g w d,  dL/dm_a = (g sum_c d^2 + h) m_b  and likewise dL/dm_b.
 template <class T>

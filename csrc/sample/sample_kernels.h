@@ -28,8 +28,8 @@ void locate_block(
 }
 
 // Asks memory for what some lanes of a block will read when its turn comes. Texels of every other point: the next one
-// is seldom on other cache lines. To the second-level cache, for the first one is in use. Inlined, since GCC drops calls
-// of a function that does no more than this.
+// is seldom on other cache lines. To the second-level cache, for the first one is in use. Inlined, since GCC drops
+// calls of a function that does no more than this.
 template <class T, class I>
 STN_HD void ask_for_texels(const NextPlane<T, I>& next, int64_t lane) {
   const int32_t* first = next.texels->first;

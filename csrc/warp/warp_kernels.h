@@ -37,8 +37,11 @@ void project_block(const T* shape, const RigidPose<T>& pose, ProjectedBlock<T>& 
   project_arrays(pose, out.px, out.py, out.pz, out.x, out.y, out.depth);
 }
 
-// One image in one block of vertices. A task is a block with a group of images, one after the other; consecutive tasks
-// are the groups of one block, while its basis is in the cache.
+// The basis of a band of blocks, which should fit in a core's second-level cache with the images that pass.
+constexpr int64_t kBandBytes = 512 * 1024;
+
+// One image in one block of vertices. A task is a block with a group of images, one after the other. Consecutive tasks
+// are the blocks of a band for one group, then for the next one: so a group's images stay near, and the basis too.
 struct WarpPlace {
   int64_t task, block, first, b0, images, b;  // first vertex and first image of the task; image
 
@@ -47,10 +50,15 @@ struct WarpPlace {
   }
 };
 
+// The task's first image; one past the last task, any place with its number.
 template <class T, class I>
 WarpPlace first_place(const WarpParams<T, I>& p, int64_t task) {
-  const int64_t groups = (p.B + kImageGroup - 1) / kImageGroup, block = task / groups;
-  const int64_t b0 = task % groups * kImageGroup;
+  const int64_t groups = (p.B + kImageGroup - 1) / kImageGroup, blocks = (p.N + kVertexBlock - 1) / kVertexBlock;
+  const int64_t block_bytes = 3 * kVertexBlock * (p.K + 1) * static_cast<int64_t>(sizeof(T));
+  const int64_t band = kBandBytes > block_bytes ? kBandBytes / block_bytes : 1;
+  const int64_t start = task / (band * groups) * band, rest = blocks - start;
+  const int64_t in_band = rest < 1 ? 1 : rest < band ? rest : band, place = task - start * groups;
+  const int64_t block = start + place % in_band, b0 = place / in_band * kImageGroup;
   return {task, block, block * kVertexBlock, b0, p.B - b0 < kImageGroup ? p.B - b0 : kImageGroup, b0};
 }
 
@@ -206,22 +214,23 @@ void pose_sums(
 template <class T, class I>
 void warp_blocks(const WarpParams<T, I>& p, int64_t begin, int64_t end) {
   const int64_t pixels = p.H * p.W;
-  for_each_place(p, begin, end, [&](const auto& at, const auto& block, auto&, const auto& next, const auto& next_block) {
-    mask_block(
-        block.projected, block.n, static_cast<T>(p.W - 1), static_cast<T>(p.H - 1),
-        p.valid == nullptr ? nullptr : p.valid + at.first, p.mask + at.b * p.N + at.first);
-    if (p.points != nullptr) {
-      store_points(block.projected, block.n, p.points + 3 * (at.b * p.N + at.first));
-    }
-    const bool more = next.task < end;
-    for (int64_t c = 0; c < p.C; ++c) {
-      const int64_t plane = at.b * p.C + c, next_plane = next.b * p.C + c;
-      sample_plane(
-          p.image + plane * pixels, block.texels, block.n,
-          {more ? p.image + next_plane * pixels : nullptr, &next_block.texels, nullptr},
-          p.texture + plane * p.N + at.first);
-    }
-  });
+  for_each_place(
+      p, begin, end, [&](const auto& at, const auto& block, auto&, const auto& next, const auto& next_block) {
+        mask_block(
+            block.projected, block.n, static_cast<T>(p.W - 1), static_cast<T>(p.H - 1),
+            p.valid == nullptr ? nullptr : p.valid + at.first, p.mask + at.b * p.N + at.first);
+        if (p.points != nullptr) {
+          store_points(block.projected, block.n, p.points + 3 * (at.b * p.N + at.first));
+        }
+        const bool more = next.task < end;
+        for (int64_t c = 0; c < p.C; ++c) {
+          const int64_t plane = at.b * p.C + c, next_plane = next.b * p.C + c;
+          sample_plane(
+              p.image + plane * pixels, block.texels, block.n,
+              {more ? p.image + next_plane * pixels : nullptr, &next_block.texels, nullptr},
+              p.texture + plane * p.N + at.first);
+        }
+      });
 }
 
 // The points alone, as warp_blocks makes them.
@@ -236,36 +245,37 @@ void warp_points_blocks(const WarpParams<T, I>& p, int64_t begin, int64_t end) {
 template <class T, class I>
 void warp_grad_theta_blocks(const WarpParams<T, I>& p, int64_t begin, int64_t end) {
   const int64_t pixels = p.H * p.W, D = 6 + p.K;
-  for_each_place(p, begin, end, [&](const auto& at, auto& block, auto& shapes, const auto& next, const auto& next_block) {
-    T grad_x[kVertexBlock] = {}, grad_y[kVertexBlock] = {}, grad_z[kVertexBlock];
-    const bool more = next.task < end;
-    for (int64_t c = 0; c < p.C && p.grad_texture != nullptr; ++c) {
-      const int64_t plane = at.b * p.C + c, next_plane = next.b * p.C + c;
-      add_point_gradients(
-          p.image + plane * pixels, block.texels, p.grad_texture + plane * p.N + at.first, block.n,
-          {more ? p.image + next_plane * pixels : nullptr, &next_block.texels,
-           p.grad_texture + next_plane * p.N + next.first},
-          grad_x, grad_y);
-    }
-    if (p.grad_points != nullptr) {
-      split_point_gradients(p.grad_points + 3 * (at.b * p.N + at.first), block.n, grad_x, grad_y, grad_z);
-    }
-    const Mat3<T>& R = p.poses[at.b].rotation;
-    T* sums = p.grad_parts + (at.block * p.B + at.b) * D;
-    T* grad_shape = shapes[at.member()];  // in place of the shape
-    pose_sums(block.projected, grad_x, grad_y, R, sums, grad_shape);
-    if (p.grad_points != nullptr) {
-      add_depth_sums(block.projected, grad_z, R, block.n, sums, grad_shape);
-    }
-    if (next.task != at.task) {
-      T* parts = p.grad_parts + (at.block * p.B + at.b0) * D + kRigidSums;
-      for (int64_t b = 0; b < at.images; ++b) {
-        __builtin_memset(parts + b * D, 0, sizeof(T) * static_cast<size_t>(p.K));
-      }
-      const ModelBlock<T> model = model_block(p.mean, p.basis, p.N, p.K, at.block);
-      add_shape_gradients(model, shapes[0], 3 * kVertexBlock, at.images, parts, D);
-    }
-  });
+  for_each_place(
+      p, begin, end, [&](const auto& at, auto& block, auto& shapes, const auto& next, const auto& next_block) {
+        T grad_x[kVertexBlock] = {}, grad_y[kVertexBlock] = {}, grad_z[kVertexBlock];
+        const bool more = next.task < end;
+        for (int64_t c = 0; c < p.C && p.grad_texture != nullptr; ++c) {
+          const int64_t plane = at.b * p.C + c, next_plane = next.b * p.C + c;
+          add_point_gradients(
+              p.image + plane * pixels, block.texels, p.grad_texture + plane * p.N + at.first, block.n,
+              {more ? p.image + next_plane * pixels : nullptr, &next_block.texels,
+               p.grad_texture + next_plane * p.N + next.first},
+              grad_x, grad_y);
+        }
+        if (p.grad_points != nullptr) {
+          split_point_gradients(p.grad_points + 3 * (at.b * p.N + at.first), block.n, grad_x, grad_y, grad_z);
+        }
+        const Mat3<T>& R = p.poses[at.b].rotation;
+        T* sums = p.grad_parts + (at.block * p.B + at.b) * D;
+        T* grad_shape = shapes[at.member()];  // in place of the shape
+        pose_sums(block.projected, grad_x, grad_y, R, sums, grad_shape);
+        if (p.grad_points != nullptr) {
+          add_depth_sums(block.projected, grad_z, R, block.n, sums, grad_shape);
+        }
+        if (next.task != at.task) {
+          T* parts = p.grad_parts + (at.block * p.B + at.b0) * D + kRigidSums;
+          for (int64_t b = 0; b < at.images; ++b) {
+            __builtin_memset(parts + b * D, 0, sizeof(T) * static_cast<size_t>(p.K));
+          }
+          const ModelBlock<T> model = model_block(p.mean, p.basis, p.N, p.K, at.block);
+          add_shape_gradients(model, shapes[0], 3 * kVertexBlock, at.images, parts, D);
+        }
+      });
 }
 
 // The gradient to some planes of one image, in vertex order.

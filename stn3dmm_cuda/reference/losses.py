@@ -12,7 +12,7 @@ __all__ = ["landmark_loss", "masked", "prior_loss", "siamese_loss", "symmetry_lo
 
 def _masked_difference(first: torch.Tensor, second: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     """mean_b [ sum weight |first - second|^2 / max(1, sum weight) ], weight (B, 1, P, Q)."""
-    total = (weight * _weighting.squared(first - second, weight)).sum(dim=(1, 2, 3))
+    total = (weight * _weighting.squared(first - second, weight, dim=1)).sum(dim=(1, 2, 3))
     return _weighting.mean_of_ratios(total, weight.sum(dim=(1, 2, 3)))
 
 
