@@ -71,6 +71,7 @@ LEFT_OUT = (
     "bench_synthetic",
     "demo",
     "device_*",
+    "document",
     "fit_accuracy",
     "meshes",
     "overfit*",

@@ -11,12 +11,20 @@ import torch
 class Clock(Protocol):
     """Marks moments, and tells afterwards how far apart two of them were."""
 
+    def settle(self) -> None:
+        """Before a call: waits for what the one before it has left to do."""
+
     def mark(self) -> Any: ...
 
     def seconds(self, start: Any, end: Any) -> float: ...
 
 
-class WallClock:
+class _Processor:
+    def settle(self) -> None:
+        """A call that has returned is done."""
+
+
+class WallClock(_Processor):
     """The processor's time."""
 
     def mark(self) -> float:
@@ -26,7 +34,7 @@ class WallClock:
         return end - start
 
 
-class ThreadClock:
+class ThreadClock(_Processor):
     """The processor time of this thread: what other programs take of the processor does not count."""
 
     def mark(self) -> float:
@@ -37,7 +45,13 @@ class ThreadClock:
 
 
 class EventClock:
-    """A GPU's time, by events in the current stream: the processor runs ahead and is not waited for between calls."""
+    """A GPU's time, by events in the current stream.
+
+    Each call begins on a GPU that has nothing to do, so that no call hides its launches behind the work of another.
+    """
+
+    def settle(self) -> None:
+        torch.cuda.synchronize()
 
     def mark(self) -> torch.cuda.Event:
         event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]

@@ -74,11 +74,12 @@ def growth(first: Median, second: Median) -> float:
 def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> Change:
     """What became of a case."""
     old, new = (_time(case) for case in (before, after))
-    evidence = [growth(old, new)]
+    evidence, chance = [growth(old, new)], noise(old, new)
     if BASELINE in before["contestants"] and BASELINE in after["contestants"]:
         evidence.append(growth(_lead(after), _lead(before)))  # a lead falls where ours becomes slower
+        chance = max(chance, noise(_lead(after), _lead(before)))
     verdict = SLOWER if min(evidence) > 1 else FASTER if max(evidence) < -1 else SAME
-    return Change(before["room"], before["name"], old.value, new.value, noise(old, new), verdict)
+    return Change(before["room"], before["name"], old.value, new.value, chance, verdict)
 
 
 def _time(case: Mapping[str, Any]) -> Median:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 import importlib.metadata
 import platform
 import subprocess
@@ -17,11 +18,12 @@ CPU = torch.device("cpu")
 
 
 def environment(device: torch.device = CPU) -> dict[str, Any]:
-    """The device, the versions, the commit (`+changes` if sources differ from it), the date."""
+    """The device, the versions, the libraries, the commit (`+changes` if sources differ from it), the date."""
     facts = {
         "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "stn3dmm": _version(),
         "commit": _commit(),
+        "libraries": _libraries(),
         "device": device.type,
         "processor": _processor(),
         "threads": torch.get_num_threads(),
@@ -50,6 +52,12 @@ def _commit() -> str:
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return name + ("+changes" if changed else "")
+
+
+def _libraries() -> dict[str, str]:
+    """What was measured: the operator libraries' beginnings of SHA-256, whatever their sources are by now."""
+    files = sorted(Path(stn3dmm_cuda.__file__).parent.glob("_c*.so"))
+    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest()[:12] for file in files}
 
 
 def _git(*arguments: str) -> str:

@@ -76,7 +76,7 @@ class Timing:
 class Effort:
     """How long a case is measured: `seconds`, but at least `least` and at most `most` rounds."""
 
-    least: int = 9
+    least: int = 15
     most: int = 200
     seconds: float = 2.0
     warmup: int = 2  # calls of each before the first round
@@ -95,8 +95,10 @@ def rounds(
 ) -> dict[str, list[float]]:
     """Seconds of each call in every round, after a warm-up: in a round each is called once, with its number.
 
-    The first rounds tell how many there is time for. A GPU is waited for after them and at the end only.
+    Every round begins with another one, since a call inherits caches and clocks from the one before it. The first
+    rounds tell how many there is time for.
     """
+    order = list(calls.items())
     for number in range(effort.warmup):
         for call in calls.values():
             call(number)
@@ -104,7 +106,9 @@ def rounds(
 
     def play(first: int, last: int) -> None:
         for number in range(first, last):
-            for name, call in calls.items():
+            first_call = number % len(order)
+            for name, call in (*order[first_call:], *order[:first_call]):
+                clock.settle()
                 start = clock.mark()
                 call(number)
                 marks[name].append((start, clock.mark()))

@@ -120,14 +120,15 @@ def warp(sizes: Sizes, backward: bool, to_image: bool, visibility: str) -> tuple
     B, N, K, C = sizes["B"], vertices_of(sizes), sizes["K"], sizes["C"]
     model = FLOAT * 3 * N * (K + 1)
     texture, theta = FLOAT * B * C * N, FLOAT * B * (6 + K)
-    operations = B * (POSE + N * (6 * K + PROJECT + WEIGHTS + TEXEL * C))
+    once = B * (POSE + N * (PROJECT + WEIGHTS + TEXEL * C))
+    product = 6 * B * N * K  # a backward may keep the shapes, so its least is the gradient's product alone
     seen = image_bytes(sizes) + texture + model + theta
     points = 0 if visibility == "none" else FLOAT * 3 * B * N
     areas = 0 if visibility == "none" else AREA * B * faces_of(sizes)
     extra = whole_image_bytes(sizes) if to_image else 0
     soft = points if visibility == "soft" else 0
     return both(
-        Pass(seen + FLOAT * B * N + points, operations + areas),
-        Pass(seen + theta + extra + soft, 2 * operations),
+        Pass(seen + FLOAT * B * N + points, once + product + areas),
+        Pass(seen + theta + extra + soft, 2 * once + product),
         backward,
     )

@@ -13,7 +13,15 @@ from .ceilings import Ceilings
 
 SCHEMA = 1  # of the file; a change that old readers would misread raises it
 MACHINE = ("device", "processor", "threads")  # of the environment: what times of two files must share to be compared
-SAME_RUN = (*MACHINE, "commit", "stn3dmm", "torch", "python", "instruction_set")  # what a run that goes on must share
+SAME_RUN = (
+    *MACHINE,
+    "commit",
+    "libraries",
+    "stn3dmm",
+    "torch",
+    "python",
+    "instruction_set",
+)  # what a run that goes on must share
 
 
 @dataclasses.dataclass

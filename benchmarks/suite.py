@@ -133,6 +133,8 @@ def contestants(
             plain = as_call(function, case.work)
             if contest.samples:
                 makers["baseline without cuDNN"] = lambda: without_cudnn(plain)
+    if settings.device.type == "cuda" and "compiled" in makers and BASELINE in contest.graphs:
+        makers["compiled graphed"] = lambda: Graphed(as_call(compiled(function), case.work), sets)
     if settings.device.type == "cuda":
         for name in [name for name in contest.graphs if name in contest.functions]:
             call = as_call(contest.functions[name], case.work)
@@ -155,6 +157,6 @@ def _memory(call: Call, inputs: Inputs, device: torch.device) -> int | None:
 
 
 def difference(ours: Tensors, theirs: Tensors) -> float:
-    """The largest relative difference, of norms, among the outputs and gradients that both have."""
+    """The largest relative difference, of norms, among the outputs and gradients that both have; NaN if one is."""
     pairs = [(a.detach().double(), b.detach().double()) for a, b in zip(ours, theirs, strict=True)]
-    return max(float((a - b).norm() / b.norm().clamp_min(1e-30)) for a, b in pairs)
+    return float(torch.stack([(a - b).norm() / b.norm().clamp_min(1e-30) for a, b in pairs]).max())

@@ -44,7 +44,12 @@ def table(room: str, cases: list[dict[str, Any]]) -> Table:
     others = list(dict.fromkeys(name for case in cases for name in case["contestants"] if name != OURS))
     result = Table(title=room, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     result.add_column("case")
-    for heading in ("ms (quartiles)", "of the limit", *(f"x {name}" for name in others), "MB: ours / others"):
+    for heading in (
+        "ms (quartiles)",
+        "of the limit",
+        *(f"x {name}" for name in others),
+        "MB of tensors: ours / others",
+    ):
         result.add_column(heading, justify="right")
     for case in cases:
         ours = case["contestants"][OURS]

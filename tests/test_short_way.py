@@ -9,10 +9,14 @@ import pytest
 import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.checkpoint import checkpoint
 
 import stn3dmm_cuda
 from stn3dmm_cuda import _short_way
 
+from . import properties
+from .backends import cpu
+from .cases import CASES
 from .scenes import random
 
 
@@ -50,18 +54,36 @@ def test_plain_tensors_go_the_short_way() -> None:
     assert way(stn3dmm_cuda.project(*map(torch.nn.Parameter, arguments()))) == "short"
 
 
-def test_both_ways_give_the_same() -> None:
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("name", list(CASES))
+def test_both_ways_give_the_same(monkeypatch: pytest.MonkeyPatch, name: str, dtype: torch.dtype) -> None:
+    call = CASES[name](cpu(), dtype)
+    torch.use_deterministic_algorithms(True)
+    short = call.gradients()
+    monkeypatch.setattr(_short_way, "OPEN", False)
+    properties.assert_same(short, call.gradients())
+
+
+def test_saved_tensors_can_be_packed() -> None:
     given = arguments()
-    short = stn3dmm_cuda.project(*given)
-    whole = torch.ops.stn3dmm.project(*given)
-    assert (way(short), way(whole)) == ("short", "whole")
-    assert torch.equal(short, whole)
-    weight = random(2, 5, 3, seed=4)
-    for one, other in zip(
-        torch.autograd.grad(short, given, weight), torch.autograd.grad(whole, given, weight), strict=True
-    ):
+    packed: list[torch.Size] = []
+
+    def pack(tensor: torch.Tensor) -> torch.Tensor:
+        packed.append(tensor.shape)
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        points = stn3dmm_cuda.project(*given)
+    assert way(points) == "short"
+    assert torch.Size([2, 5, 3]) in packed
+
+
+def test_checkpoints_recompute() -> None:
+    given = arguments()
+    plain = torch.autograd.grad(stn3dmm_cuda.project(*given).square().sum(), given)
+    again = checkpoint(stn3dmm_cuda.project, *given, use_reentrant=False)
+    for one, other in zip(plain, torch.autograd.grad(again.square().sum(), given), strict=True):
         assert torch.equal(one, other)
-        assert one.any()
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from stn3dmm_cuda import reference
 from stn3dmm_cuda.results import Warp
 
 from . import properties
-from .backends import Backend
+from .backends import Backend, cpu
 from .scenes import BLOCKS, SMALL, Size, photographed, random
 from .test_warp import call_of
 
@@ -37,6 +37,18 @@ def test_warp_groups_match_reference(backend: Backend, name: str, dtype: torch.d
     call = call_of(backend, size, visibility="none")
     expected = call_of(backend, size, visibility="none", operators=reference).function
     properties.matches_reference(call, expected, "warp", dtype)
+
+
+def test_warp_bands_do_not_depend_on_threads() -> None:
+    """Ranges that begin within a band, for any number of blocks a band."""
+    for K in (3, 84):
+        call = call_of(cpu(), SIZES["bands of blocks on the CPU"]._replace(K=K), torch.float32, visibility="none")
+        results = []
+        for threads in (1, 2, 3, 7):
+            torch.set_num_threads(threads)
+            results.append(call.gradients())
+        for result in results[1:]:
+            properties.assert_same(results[0], result)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

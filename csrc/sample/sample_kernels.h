@@ -37,7 +37,7 @@ STN_HD void ask_for_texels(const NextPlane<T, I>& next, int64_t lane) {
     __builtin_prefetch(next.plane + first[i], 0, 2);
     __builtin_prefetch(next.plane + next.texels->lower + first[i], 0, 2);
   }
-  if (next.grad != nullptr) {
+  if (next.grad != nullptr && lane < next.n) {
     __builtin_prefetch(next.grad + lane, 0, 2);
   }
 }

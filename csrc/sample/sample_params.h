@@ -28,12 +28,13 @@ struct TexelWeights {
 };
 
 // What will be read soon, while another plane is sampled: a plane, or nullptr if nothing will be, at these texels, and
-// with the backward the block's part of the gradient to its samples.
+// in a backward the gradients to its samples, n of them.
 template <class T, class I>
 struct NextPlane {
   const I* plane;
   const TexelBlock<T>* texels;
   const I* grad;
+  int64_t n;
 };
 
 template <class T, class I>

@@ -18,6 +18,16 @@ struct MaskChoices {
   double tolerance, temperature;
 };
 
+// The points made once more and the gradient to them, (B, N, 3) each, or nothing.
+struct SoftPoints {
+  Tensor made, grad;
+
+  SoftPoints(const WarpInputs& in, bool needed)
+      : made(uninitialised(in.theta, {needed ? in.B : 0, in.N, 3})),
+        grad(uninitialised(in.theta, {needed ? in.B : 0, in.N, 3})) {
+  }
+};
+
 // One image's sums -> its row of grad_theta.
 template <class T>
 void store_grad_theta(const T* theta, const RigidPose<T>& pose, const double* sums, int64_t K, T* out) {
@@ -73,17 +83,14 @@ void grad_points_cpu(
 
 template <class T, class I>
 void warp_backward_typed(
-    const WarpInputs& in, const WarpGradients& grads, const MaskChoices& soft, const Tensor& parts, I* grad_image,
-    T* grad_theta) {
+    const WarpInputs& in, const WarpGradients& grads, const MaskChoices& soft, const SoftPoints& points,
+    const Tensor& parts, I* grad_image, T* grad_theta) {
   const auto poses = poses_of<T>(in);
   WarpParams<T, I> params = warp_params<T, I>(in, poses);
   params.grad_texture = grads.texture.has_value() ? pointer<I>(*grads.texture) : nullptr;
-  std::vector<T> points, grad_points;
   if (grad_theta != nullptr && grads.mask.has_value()) {
-    points.resize(static_cast<size_t>(3 * in.B * in.N));
-    grad_points.resize(points.size());
-    grad_points_cpu(params, grads, soft, points.data(), grad_points.data());
-    params.grad_points = grad_points.data();
+    grad_points_cpu(params, grads, soft, mutable_pointer<T>(points.made), mutable_pointer<T>(points.grad));
+    params.grad_points = pointer<T>(points.grad);
   }
   if (grad_theta != nullptr && (grads.texture.has_value() || grads.mask.has_value())) {
     params.grad_parts = mutable_pointer<T>(parts);
@@ -114,11 +121,13 @@ std::tuple<Tensor, Tensor> warp_backward_cpu(
   const Tensor grad_image = image_needed ? uninitialised(in.image, {in.B, in.C, in.H, in.W}) : none_of_image;
   const Tensor grad_theta = theta_needed ? uninitialised(in.theta, {in.B, D}) : none_of_theta;
   const Tensor parts = uninitialised(in.theta, {blocks, in.B, D});
+  const SoftPoints points(in, theta_needed && grads.mask.has_value());
   dispatch_image(in.image, in.theta, "warp_backward", [&](auto coordinate_type, auto image_type) {
     using T = decltype(coordinate_type);
     using I = decltype(image_type);
     warp_backward_typed<T, I>(
-        in, grads, {P, Q, tolerance, temperature}, parts, image_needed ? mutable_pointer<I>(grad_image) : nullptr,
+        in, grads, {P, Q, tolerance, temperature}, points, parts,
+        image_needed ? mutable_pointer<I>(grad_image) : nullptr,
         theta_needed ? mutable_pointer<T>(grad_theta) : nullptr);
   });
   return {grad_image, grad_theta};

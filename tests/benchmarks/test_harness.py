@@ -20,8 +20,13 @@ class Scripted:
 
     def __init__(self) -> None:
         self.now = 0.0
+        self.settled = False
+
+    def settle(self) -> None:
+        self.settled = True
 
     def mark(self) -> float:
+        assert self.settled
         return self.now
 
     def seconds(self, start: float, end: float) -> float:
@@ -38,7 +43,8 @@ def test_rounds_take_turns() -> None:
     order: list[tuple[str, int]] = []
     calls = {name: (lambda number, name=name: order.append((name, number))) for name in "AB"}
     harness.rounds(calls, Effort(least=3, most=3, warmup=1))
-    assert order == [("A", 0), ("B", 0), *((name, number) for number in range(3) for name in "AB")]
+    rounds = ((name, number) for number, names in enumerate(("AB", "BA", "AB")) for name in names)
+    assert order == [("A", 0), ("B", 0), *rounds]
 
 
 @pytest.mark.parametrize(("seconds", "expected"), [(0.0, 5), (1e9, 20)])

@@ -25,6 +25,16 @@ def test_limits_of_warp_by_hand(side: int, K: int, megabytes: float) -> None:
     assert (forward.bytes - 3 * mask) / 1e6 == pytest.approx(megabytes, rel=0.005)
 
 
+def test_limits_of_the_backward_of_warp_by_hand() -> None:
+    """N = 4, K = 3, B = 2, 1 x 5 x 5: texels, gradient, model and theta read, its gradient written; one product."""
+    sizes = {"B": 2, "P": 2, "Q": 2, "K": 3, "C": 1, "H": 5, "W": 5}
+    forward, backward = limits.warp(sizes, True, False, "none")
+    assert backward.bytes == 4 * (2 * 16 + 2 * 4 + 12 * 4 + 18 + 18)
+    assert forward.bytes == 4 * (2 * 16 + 2 * 4 + 12 * 4 + 18 + 8)
+    product = 2 * 2 * 12 * 3
+    assert backward.operations - product == 2 * (forward.operations - product)
+
+
 def test_limits_of_the_gradient_to_the_image() -> None:
     """It is written once: 38.5 MB more."""
     plain, to_image = (limits.warp(sizes(112, 10), True, image, "none")[1].bytes for image in (False, True))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -134,3 +135,10 @@ def test_suite_goes_on_where_it_was_cut_short(tmp_path: Path, monkeypatch: pytes
     suite.run(cases, TINY, kept, lambda: kept.write(path), lambda name: None)
     assert done == [cases[2].name]
     assert load(path).complete
+
+
+def test_suite_sees_a_result_that_is_not_a_number() -> None:
+    """Also where it is not the first of the results."""
+    one, bad = torch.ones(3), torch.tensor([1.0, torch.nan, 1.0])
+    assert suite.difference((one, one), (one, 2 * one)) == pytest.approx(0.5)
+    assert math.isnan(suite.difference((one, bad), (one, one)))

@@ -86,6 +86,8 @@ def _device(name: str) -> torch.device:
         raise ValueError(f"--device {name}: {reason}; {remedy}, or measure with --device cpu.")
     if kind == "cuda" and number and int(number) >= torch.cuda.device_count():
         raise ValueError(f"--device {name}: this machine has {torch.cuda.device_count()} GPUs, counted from 0.")
+    if kind == "cuda" and number:
+        torch.cuda.set_device(int(number))  # events, streams and graphs are the current device's
     return torch.device(name)
 
 
@@ -114,10 +116,11 @@ def _measured(cases: list[Any], settings: Settings, quick: bool, file: Path | No
         raise ValueError(f"{file}: {'a quick' if before.quick else 'not a quick'} run; go on with it the same way.")
     with progress(len(cases) + 1, "Measuring") as step:
         step("the machine itself")
-        limits = before.ceilings if before else ceilings.measured(settings.device, settings.effort)
+        limits = ceilings.measured(settings.device, settings.effort)
         results = Results(environment(settings.device), limits, quick)
         if before is not None:
             check_same(SAME_RUN, before, results, "Start a new file, without --resume.")
+            before.ceilings = before.ceilings.best(limits)
             results = before
         run(cases, settings, results, lambda: results.write(file) if file else None, step)
     return results
