@@ -1,9 +1,9 @@
 """The operators as this package calls them: past the Python steps of PyTorch's dispatcher, where nobody needs those.
 
-A custom operator whose autograd formula is in Python takes as long on its way through the dispatcher and back as several
-small kernels do; the same formula in a `torch.autograd.Function` of its own takes half of that or less. That is right
-only where plain tensors meet autograd and nothing else; everything else (torch.compile, transforms, autocast, modes,
-subclasses, tracing) goes the whole way, to what was registered.
+A custom operator whose autograd formula is in Python takes as long on its way through the dispatcher and back as
+several small kernels do; the same formula in a `torch.autograd.Function` of its own takes half of that or less. That is
+right only where plain tensors meet autograd and nothing else; everything else (torch.compile, transforms, autocast,
+modes, subclasses, tracing) goes the whole way, to what was registered.
 """
 
 from __future__ import annotations
