@@ -5,7 +5,8 @@
 # libraries in stn3dmm_cuda/ are not built or do not load. Writes into ${OUT:-device-report}:
 #   environment.json  the GPU, the versions, the commit
 #   suite.xml         the tests with backend = cuda
-#   bench.json        benchmarks.device_bench, rows as they come
+#   quick.json        some cases of benchmarks.device_bench, before anything that takes long
+#   bench.json        all of them, rows as they come
 #   log.txt           what every step printed
 #   results.txt       the table at the end: step, result, seconds
 # Exit status 1 if a step failed or ran out of time. PYTHON names the interpreter, DEVICE_CHECK_SECONDS the time for
@@ -27,7 +28,7 @@ elif [[ $# -gt 0 ]]; then
   exit 2
 fi
 mkdir -p "$out" && out=$(cd "$out" && pwd) || exit 1
-rm -f "$out"/{environment.json,suite.xml,bench.json,log.txt,results.txt}
+rm -f "$out"/{environment.json,suite.xml,quick.json,bench.json,log.txt,results.txt}
 end=$((SECONDS + ${DEVICE_CHECK_SECONDS:-580}))
 failed=0
 export PYTHONPATH="$PWD:$PWD/python${PYTHONPATH:+:$PYTHONPATH}" PYTHONUNBUFFERED=1
@@ -100,18 +101,21 @@ export -f build
 
 step environment 60 "$python" -m benchmarks.device_environment "$out/environment.json"
 if ! step libraries 300 bash -c build; then
-  skip suite bench memcheck racecheck synccheck
+  skip quick suite bench memcheck racecheck synccheck
   finish
 fi
+
+step quick 60 "$python" -m benchmarks.device_bench --device "$backend" --quick --no-compile \
+  --json "$out/quick.json"
 
 workers=()
 if "$python" -c 'import xdist' 2>/dev/null; then
   workers=(-n 4)
 fi
 STN3DMM_REQUIRE_BACKENDS=$backend STN3DMM_WITH_CUDA=0 step suite 240 "$python" -m pytest -q -p no:cacheprovider \
-  "${workers[@]}" -k "$selection" --junitxml "$out/suite.xml" tests
+  ${workers[@]+"${workers[@]}"} -k "$selection" --junitxml "$out/suite.xml" tests
 
-step bench 150 "$python" -m benchmarks.device_bench --device "$backend" "${quick[@]}" --json "$out/bench.json"
+step bench 150 "$python" -m benchmarks.device_bench --device "$backend" ${quick[@]+"${quick[@]}"} --json "$out/bench.json"
 
 sanitizer=$(command -v compute-sanitizer || ls /usr/local/cuda/bin/compute-sanitizer 2>/dev/null)
 for tool in memcheck racecheck synccheck; do
@@ -124,7 +128,7 @@ for tool in memcheck racecheck synccheck; do
   if [[ $tool == memcheck ]]; then
     settings=(PYTORCH_NO_CUDA_MEMORY_CACHING=1) # within PyTorch's cached blocks it would see no overrun
   fi
-  step "$tool" 100 env "${settings[@]}" "$sanitizer" --tool "$tool" --error-exitcode 1 \
-    "$python" -m benchmarks.device_cases --device "$backend" "${quick[@]}"
+  step "$tool" 100 env ${settings[@]+"${settings[@]}"} "$sanitizer" --tool "$tool" --error-exitcode 1 \
+    "$python" -m benchmarks.device_cases --device "$backend" ${quick[@]+"${quick[@]}"}
 done
 finish

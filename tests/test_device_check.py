@@ -14,7 +14,7 @@ from benchmarks import ceilings, device_bench
 
 ROOT = Path(__file__).parent.parent
 SCRIPT = ROOT / "benchmarks" / "device_check.sh"
-STEPS = ["environment", "libraries", "suite", "bench", "memcheck", "racecheck", "synccheck"]
+STEPS = ["environment", "libraries", "quick", "suite", "bench", "memcheck", "racecheck", "synccheck"]
 
 # Stands in for Python: notes what it is asked for, and does it well unless told otherwise.
 PYTHON = """#!/usr/bin/env bash
@@ -60,7 +60,7 @@ def test_device_check_runs_every_step(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("fail", "failed"),
-    [("device_environment", ["environment"]), ("-m pytest", ["suite"]), ("device_bench", ["bench"]),
+    [("device_environment", ["environment"]), ("-m pytest", ["suite"]), ("device_bench", ["quick", "bench"]),
      ("device_cases", ["memcheck", "racecheck", "synccheck"]), ("racecheck", ["racecheck"])],
 )  # fmt: skip
 def test_device_check_tells_what_failed(tmp_path: Path, fail: str, failed: list[str]) -> None:

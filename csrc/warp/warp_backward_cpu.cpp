@@ -1,6 +1,6 @@
-// Backward: recomputes the points instead of keeping them. The gradient to theta is summed from the blocks' parts in
-// block order, whatever the number of threads; the gradient to the image (warp_grad_image_cpu.cpp) is repeatable too,
-// so `deterministic` changes nothing here.
+// Backward: makes the points once more instead of keeping them from the forward; the pass to the image
+// (warp_grad_image_cpu.cpp) reads them. The gradient to theta is summed from the blocks' parts in block order, whatever
+// the number of threads; that to the image is repeatable too, so `deterministic` changes nothing here.
 #include "visibility/mesh_cpu.h"
 #include "visibility/visibility_cpu.h"
 #include "warp/warp_grad_image_cpu.h"
@@ -18,13 +18,28 @@ struct MaskChoices {
   double tolerance, temperature;
 };
 
-// The points made once more and the gradient to them, (B, N, 3) each, or nothing.
-struct SoftPoints {
-  Tensor made, grad;
+// What is to be computed, from the gradients that came.
+struct Needed {
+  bool theta, image;  // the results
+  bool soft;          // the gradient that a soft mask passes to the points
+  bool sums;          // over the vertices, for theta
+  bool samples;       // the gradient that the texture passes to the image
 
-  SoftPoints(const WarpInputs& in, bool needed)
-      : made(uninitialised(in.theta, {needed ? in.B : 0, in.N, 3})),
-        grad(uninitialised(in.theta, {needed ? in.B : 0, in.N, 3})) {
+  Needed(const WarpGradients& grads, bool image_needed, bool theta_needed)
+      : theta(theta_needed), image(image_needed), soft(theta && grads.mask.has_value()),
+        sums(theta && (grads.texture.has_value() || grads.mask.has_value())),
+        samples(image && grads.texture.has_value()) {
+  }
+};
+
+// What lies between the steps: the points and the gradient to them, (B, N, 3) each, and the blocks' sums.
+struct Workspace {
+  Tensor points, grad_points, parts;
+
+  Workspace(const WarpInputs& in, const Needed& needed)
+      : points(uninitialised(in.theta, {needed.soft || needed.samples ? in.B : 0, in.N, 3})),
+        grad_points(uninitialised(in.theta, {needed.soft ? in.B : 0, in.N, 3})),
+        parts(uninitialised(in.theta, {needed.sums ? ceil_divide(in.N, kVertexBlock) : 0, in.B, 6 + in.K})) {
   }
 };
 
@@ -63,47 +78,53 @@ void grad_theta_cpu(
   }
 }
 
-// From the gradient to a soft mask to that of the points, which are made once more.
-template <class T, class I>
+// From the gradient to a soft mask to that of the points.
+template <class T>
 void grad_points_cpu(
-    WarpParams<T, I> params, const WarpGradients& grads, const MaskChoices& soft, T* points, T* grad_points) {
-  params.points = points;
-  const auto kernel = STN_CHOOSE_IMAGE_KERNEL(T, I, warp_points_blocks<T, I>);
-  for_all_tasks(params, kernel);
+    const WarpInputs& in, const WarpGradients& grads, const MaskChoices& soft, const T* points, T* grad_points) {
   const Mesh mesh = grid_mesh(soft.P, soft.Q);
   const SoftStep<T> step = soft_step<T>(soft.tolerance, soft.temperature);
-  torch::stable::parallel_for(0, params.B, 1, [&](int64_t begin, int64_t end) {
+  torch::stable::parallel_for(0, in.B, 1, [&](int64_t begin, int64_t end) {
     for (int64_t b = begin; b < end; ++b) {
       soft_visibility_backward(
-          pointer<T>(*grads.mask) + b * params.N, points + 3 * b * params.N, params.N, mesh,
-          pointer<int64_t>(grads.winner) + b * params.N, step, grad_points + 3 * b * params.N);
+          pointer<T>(*grads.mask) + b * in.N, points + 3 * b * in.N, in.N, mesh,
+          pointer<int64_t>(grads.winner) + b * in.N, step, grad_points + 3 * b * in.N);
     }
   });
 }
 
+// The points are made by the pass over the vertices if nobody needs them before it.
 template <class T, class I>
 void warp_backward_typed(
-    const WarpInputs& in, const WarpGradients& grads, const MaskChoices& soft, const SoftPoints& points,
-    const Tensor& parts, I* grad_image, T* grad_theta) {
+    const WarpInputs& in, const WarpGradients& grads, const MaskChoices& soft, const Needed& needed,
+    const Workspace& between, I* grad_image, T* grad_theta) {
   const auto poses = poses_of<T>(in);
   WarpParams<T, I> params = warp_params<T, I>(in, poses);
   params.grad_texture = grads.texture.has_value() ? pointer<I>(*grads.texture) : nullptr;
-  if (grad_theta != nullptr && grads.mask.has_value()) {
-    grad_points_cpu(params, grads, soft, mutable_pointer<T>(points.made), mutable_pointer<T>(points.grad));
-    params.grad_points = pointer<T>(points.grad);
+  T* points = mutable_pointer<T>(between.points);
+  params.points = needed.soft || needed.samples ? points : nullptr;
+  if (needed.soft || (needed.samples && !needed.sums)) {
+    const auto kernel = STN_CHOOSE_IMAGE_KERNEL(T, I, warp_points_blocks<T, I>);
+    for_all_tasks(params, kernel);
   }
-  if (grad_theta != nullptr && (grads.texture.has_value() || grads.mask.has_value())) {
-    params.grad_parts = mutable_pointer<T>(parts);
+  if (needed.soft) {
+    grad_points_cpu(in, grads, soft, points, mutable_pointer<T>(between.grad_points));
+    params.grad_points = pointer<T>(between.grad_points);
+    params.points = nullptr;  // made
+  }
+  if (needed.sums) {
+    params.grad_parts = mutable_pointer<T>(between.parts);
     const auto kernel = STN_CHOOSE_IMAGE_KERNEL(T, I, warp_grad_theta_blocks<T, I>);
     for_all_tasks(params, kernel);
   }
-  if (grad_theta != nullptr) {
+  if (needed.theta) {
     const T* grad_landmarks = grads.landmarks.has_value() ? pointer<T>(*grads.landmarks) : nullptr;
     grad_theta_cpu<T>(in, poses, params.grad_parts, grad_landmarks, grad_theta);
   }
-  if (grad_image != nullptr && grads.texture.has_value()) {
+  if (needed.samples) {
+    params.points = points;
     grad_image_cpu(params, grad_image);
-  } else if (grad_image != nullptr) {
+  } else if (needed.image) {
     std::fill_n(grad_image, in.image.numel(), static_cast<I>(0.0f));
   }
 }
@@ -115,20 +136,17 @@ std::tuple<Tensor, Tensor> warp_backward_cpu(
     double tolerance, double temperature, bool image_needed, bool theta_needed, bool /*deterministic*/) {
   const WarpInputs in(image, theta, mean, basis, landmarks);
   const WarpGradients grads(in, grad_texture, grad_mask, grad_landmarks, winner, P, Q);
-  const Tensor none_of_image = uninitialised(in.image, {0}), none_of_theta = uninitialised(in.theta, {0});
-  const bool summed = theta_needed && (grads.texture.has_value() || grads.mask.has_value());
-  const int64_t D = 6 + in.K, blocks = summed ? ceil_divide(in.N, kVertexBlock) : 0;
-  const Tensor grad_image = image_needed ? uninitialised(in.image, {in.B, in.C, in.H, in.W}) : none_of_image;
-  const Tensor grad_theta = theta_needed ? uninitialised(in.theta, {in.B, D}) : none_of_theta;
-  const Tensor parts = uninitialised(in.theta, {blocks, in.B, D});
-  const SoftPoints points(in, theta_needed && grads.mask.has_value());
+  const Needed needed(grads, image_needed, theta_needed);
+  const Workspace between(in, needed);
+  const Tensor grad_image =
+      image_needed ? uninitialised(in.image, {in.B, in.C, in.H, in.W}) : uninitialised(in.image, {0});
+  const Tensor grad_theta = theta_needed ? uninitialised(in.theta, {in.B, 6 + in.K}) : uninitialised(in.theta, {0});
   dispatch_image(in.image, in.theta, "warp_backward", [&](auto coordinate_type, auto image_type) {
     using T = decltype(coordinate_type);
     using I = decltype(image_type);
     warp_backward_typed<T, I>(
-        in, grads, {P, Q, tolerance, temperature}, points, parts,
-        image_needed ? mutable_pointer<I>(grad_image) : nullptr,
-        theta_needed ? mutable_pointer<T>(grad_theta) : nullptr);
+        in, grads, {P, Q, tolerance, temperature}, needed, between, mutable_pointer<I>(grad_image),
+        mutable_pointer<T>(grad_theta));
   });
   return {grad_image, grad_theta};
 }

@@ -1,5 +1,5 @@
-// One task for each image, or for each plane where there are fewer images than threads. A task makes its image's points
-// once more and adds to its planes in vertex order: no two tasks share a plane, and the sums are repeatable.
+// One task for each image, or for each plane where there are fewer images than threads. A task adds to its planes in
+// vertex order: no two tasks share a plane, and the sums are repeatable.
 #include "warp/warp_grad_image_cpu.h"
 
 #include "common/tensor.h"

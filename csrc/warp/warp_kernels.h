@@ -146,6 +146,9 @@ void warp_grad_theta_blocks(const WarpParams<T, I>& p, int64_t begin, int64_t en
     if (p.grad_points != nullptr) {
       split_point_gradients(p.grad_points + 3 * (at.b * p.N + at.first), block.n, grad_x, grad_y, grad_z);
     }
+    if (p.points != nullptr) {
+      store_points(block.projected, block.n, p.points + 3 * (at.b * p.N + at.first));
+    }
     const Mat3<T>& R = p.poses[at.b].rotation;
     T* sums = p.grad_parts + (at.block * p.B + at.b) * (6 + p.K);
     T* grad_shape = shapes[at.member()];  // in place of the shape
@@ -159,20 +162,17 @@ void warp_grad_theta_blocks(const WarpParams<T, I>& p, int64_t begin, int64_t en
   });
 }
 
-// The gradient to some planes of one image, in vertex order.
+// The gradient to some planes of one image, whose points are made, in vertex order.
 template <class T, class I>
 void warp_grad_planes(const WarpParams<T, I>& p, int64_t b, int64_t first_plane, int64_t planes, T* grad_planes) {
-  T shape[3 * kVertexBlock];
-  PlacedBlock<T> placed;
+  TexelBlock<T> texels;
   TexelWeights<T> weights;
   for (int64_t block = 0; block * kVertexBlock < p.N; ++block) {
-    const WarpPlace at = {block, block, block * kVertexBlock, b, 1, b};
-    group_shapes(p, at, shape);
-    place_block(p, at, shape, placed);
-    weigh_texels(placed.texels, weights);
+    const int64_t n = locate_points(p.points + 3 * b * p.N, int64_t(3), p.N, p.H, p.W, block, texels);
+    weigh_texels(texels, weights);
     for (int64_t c = 0; c < planes; ++c) {
-      const I* grad = p.grad_texture + (b * p.C + first_plane + c) * p.N + at.first;
-      add_plane_gradients(placed.texels, weights, grad, placed.n, grad_planes + c * p.H * p.W);
+      const I* grad = p.grad_texture + (b * p.C + first_plane + c) * p.N + block * kVertexBlock;
+      add_plane_gradients(texels, weights, grad, n, grad_planes + c * p.H * p.W);
     }
   }
 }

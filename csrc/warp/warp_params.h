@@ -17,7 +17,7 @@ struct WarpParams {
   const bool* valid;          // (N,) or nullptr: all are
   I* texture;                 // (B, C, N), forward only
   T* mask;                    // (B, N), forward only
-  T* points;                  // (B, N, 3) with visibility only, else nullptr
+  T* points;                  // (B, N, 3), or nullptr where nobody reads them later
   const I* grad_texture;      // (B, C, N), backward only, or nullptr: 0
   const T* grad_points;       // (B, N, 3), backward of soft visibility only, else nullptr
   T* grad_parts;              // (blocks, B, 6 + K), backward only
