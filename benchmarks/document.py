@@ -39,7 +39,7 @@ def _times(row: Row, name: str = OURS) -> str:
 
 def _figure(value: float) -> str:
     """Three digits, but no more than the point."""
-    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+    return f"{value:.0f}" if value >= 100 else f"{value:#.3g}"
 
 
 def _slower(name: str) -> Column:
@@ -134,6 +134,11 @@ TABLES = {
         TWO_THREADS,
         _is("warp", BACKWARD, visibility="none", B=8, K=(10, 199)),
         _size("B", "grid", "K") | TIME | {"x eager PyTorch": _slower(BASELINE), "x compiled": _slower(COMPILED)},
+    ),
+    "readme-visibility": Table(
+        ONE_THREAD,
+        _is("visibility", FORWARD, B=1, P=112, mode="hard", mesh="grid", yaw=(0, 30, 60, 90)),
+        _size("grid") | _option("yaw", "yaw, degrees") | TIME,
     ),
     "warp": Table(TWO_THREADS, _is("warp", BACKWARD, visibility="none"), WARP | WARP_MEMORY),
     "warp-forward": Table(TWO_THREADS, _is("warp", FORWARD, visibility="none", K=(10, 60)), WARP),
