@@ -47,7 +47,7 @@ def test_bench_measures_writes_and_draws(tmp_path: Path) -> None:
 
 
 def test_bench_goes_on(tmp_path: Path, small: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the file holds is not measured again, nor are the ceilings."""
+    """What the file holds is not measured again, nor are the ceilings where it holds all."""
     file = tmp_path / "bench.json"
     run(*QUICK, "--json", file)
     before = file.read_text()
@@ -56,6 +56,22 @@ def test_bench_goes_on(tmp_path: Path, small: Any, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(small, "measured", lambda *_: pytest.fail("measured again"))
     run(*QUICK, "--json", file, "--resume")
     assert file.read_text() == before
+
+
+def test_bench_that_goes_on_knows_the_machine_at_its_best(tmp_path: Path) -> None:
+    """The ceilings of both parts, the faster of each."""
+    file = tmp_path / "bench.json"
+    run(*QUICK, "--json", file)
+    content = json.loads(file.read_text())
+    known = len(content["cases"])
+    content["cases"].pop()
+    content["ceilings"] |= {"copy": 1e15, "float32": 1.0}
+    file.write_text(json.dumps(content))
+    run(*QUICK, "--json", file, "--resume")
+    content = json.loads(file.read_text())
+    assert len(content["cases"]) == known
+    assert content["ceilings"]["copy"] == 1e15
+    assert content["ceilings"]["float32"] > 1e3
 
 
 def test_bench_does_not_mix_runs(tmp_path: Path) -> None:
