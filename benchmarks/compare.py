@@ -6,7 +6,9 @@ The rule, for every case that both files hold. The error of a median is 1.25 / 1
 square root of the rounds, as of normal samples. A time has changed if it is off by more than four errors (of both
 medians: the root of the sum of their squares), and by more than 5 %, which a quiet machine may drift between runs.
 Where a baseline was measured, a machine that has become slower would slow that too: a case is called slower or faster
-only if its time and its lead over the baseline, which is taken round by round, have both changed that much.
+only if its time and its lead over the baseline, which is taken round by round, have both changed that much. Where noise
+alone may be more than 20 % a case that shows no change is not called the same: nobody can tell. Fewer rounds, as with
+--quick, and a busy machine make that likely.
 
 Ends with exit code 1 if a case has become slower, with 2 if the files cannot be compared.
 """
@@ -31,7 +33,9 @@ from .table import console_for_tables
 LEAST = 0.05  # relative change that drift between runs may have
 ERRORS = 4.0
 ERROR = 1.25 / 1.35  # of a normal median, in interquartile ranges over the square root of the count
-SLOWER, FASTER, SAME = "slower", "faster", "same"
+BLIND = 0.2  # relative change that noise must not hide where a case is called the same
+SLOWER, FASTER, SAME, UNSURE = "slower", "faster", "same", "cannot tell"
+VERDICTS = (SLOWER, FASTER, SAME, UNSURE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +46,7 @@ class Change:
     name: str
     before: float  # milliseconds
     after: float
-    threshold: float  # relative change of the time that counts as noise
+    threshold: float  # relative change that counts as noise
     verdict: str
 
 
@@ -78,7 +82,8 @@ def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> Change:
     if BASELINE in before["contestants"] and BASELINE in after["contestants"]:
         evidence.append(growth(_lead(after), _lead(before)))  # a lead falls where ours becomes slower
         chance = max(chance, noise(_lead(after), _lead(before)))
-    verdict = SLOWER if min(evidence) > 1 else FASTER if max(evidence) < -1 else SAME
+    unchanged = SAME if chance <= BLIND else UNSURE
+    verdict = SLOWER if min(evidence) > 1 else FASTER if max(evidence) < -1 else unchanged
     return Change(before["room"], before["name"], old.value, new.value, chance, verdict)
 
 
@@ -137,7 +142,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name, only in (("A", first.keys - second.keys), ("B", second.keys - first.keys)):
         if only:
             print(f"{len(only)} cases are in {name} alone.")
-    counts = {verdict: sum(change.verdict == verdict for change in changes) for verdict in (SLOWER, FASTER, SAME)}
+    counts = {verdict: sum(change.verdict == verdict for change in changes) for verdict in VERDICTS}
     print(", ".join(f"{count} {verdict}" for verdict, count in counts.items()))
     return 1 if counts[SLOWER] else 0
 

@@ -172,7 +172,13 @@ TABLES = {
     "visibility": Table(
         ONE_THREAD,
         lambda row: row["room"] == "visibility" and "yaw" not in row["options"],
-        _size("B", "grid") | _option("mesh") | _option("mode") | WORK | TIME | LIMIT | _against(BASELINE, ZBUFFER),
+        _size("B", "grid")
+        | _option("mesh")
+        | _option("mode")
+        | WORK
+        | TIME
+        | LIMIT
+        | _against(BASELINE, COMPILED, ZBUFFER),
     ),
     "rasterize": Table(
         ONE_THREAD,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import compare, harness, record
-from benchmarks.compare import FASTER, SAME, SLOWER, Median
+from benchmarks.compare import FASTER, SAME, SLOWER, UNSURE, Median
 from benchmarks.harness import Effort
 
 from .result_files import results, row
@@ -57,6 +57,14 @@ def test_compare_knows_a_slow_machine_by_its_baseline() -> None:
 def test_compare_blames_nobody_for_a_faster_baseline() -> None:
     before, after = row(noisy(1), noisy(2, factor=3)), row(noisy(3), noisy(4, factor=2))
     assert verdict(before, after) == SAME
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_compare_does_not_call_the_same_what_it_cannot_see(seed: int) -> None:
+    """Few rounds of a restless machine, which may hide a fifth; but not thirty times the time."""
+    before, after = (row(noisy(seed + run, count=7, spread=0.3)) for run in (0, 50))
+    assert verdict(before, after) == UNSURE
+    assert verdict(before, row(noisy(seed + 50, count=7, spread=0.3, factor=30))) == SLOWER
 
 
 def test_compare_threshold_by_hand() -> None:
