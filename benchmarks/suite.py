@@ -128,13 +128,14 @@ def contestants(
     if BASELINE in contest.functions:
         function = contest.functions[BASELINE]
         if case.compiled and settings.compile:
-            makers["compiled"] = lambda: as_call(compiled(function), case.work)
+            code = functools.cache(lambda: compiled(function))  # to compile anew would throw away what was compiled
+            makers["compiled"] = lambda: as_call(code(), case.work)
         if settings.device.type == "cuda":
             plain = as_call(function, case.work)
             if contest.samples:
                 makers["baseline without cuDNN"] = lambda: without_cudnn(plain)
     if settings.device.type == "cuda" and "compiled" in makers and BASELINE in contest.graphs:
-        makers["compiled graphed"] = lambda: Graphed(as_call(compiled(function), case.work), sets)
+        makers["compiled graphed"] = lambda: Graphed(as_call(code(), case.work), sets)
     if settings.device.type == "cuda":
         for name in [name for name in contest.graphs if name in contest.functions]:
             call = as_call(contest.functions[name], case.work)
